@@ -1,0 +1,45 @@
+"""What can go wrong, one class each. A message is one line and says what to do.
+
+`exit_code` is what the command line ends with: 2 for something the user can change in the
+call, 3 for a workbook that cannot be read.
+"""
+
+
+class SheetGPTError(Exception):
+    """Any error that sheetgpt raises on purpose."""
+
+    exit_code = 2
+
+
+class PlanError(SheetGPTError):
+    """An expression that cannot be said: shapes that do not fit, a name used twice."""
+
+
+class LayoutError(SheetGPTError):
+    """A plan that does not fit a workbook: a limit of the file format."""
+
+
+class WeightError(SheetGPTError):
+    """Weights that are missing, of the wrong shape, or not numbers."""
+
+
+class PromptError(SheetGPTError):
+    """A prompt that the model cannot read."""
+
+
+class OutputError(SheetGPTError):
+    """A place where nothing can be written."""
+
+
+class EngineError(SheetGPTError):
+    """A recalculation engine that failed or ran out of time or memory."""
+
+
+class EngineMissingError(EngineError):
+    """An engine that is not installed; the message says how to install it."""
+
+
+class WorkbookError(SheetGPTError):
+    """A file that is not a workbook, or not one that sheetgpt made."""
+
+    exit_code = 3
