@@ -1,0 +1,1 @@
+"""What a model is: its sizes, weights, vocabulary, and the independent reference."""

@@ -1,0 +1,1 @@
+"""Where it stands in a workbook: layout, formulas, writing, reading."""

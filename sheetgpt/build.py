@@ -1,0 +1,69 @@
+"""A prompt becomes a workbook: the whole pipeline, one call for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from sheetgpt.check.evaluate import run
+from sheetgpt.check.source import Env, facts
+from sheetgpt.check.verify import recalculated_differs
+from sheetgpt.engines.base import get
+from sheetgpt.errors import EngineError
+from sheetgpt.models.prompt import encode, given, rows_for
+from sheetgpt.models.weights import Weights
+from sheetgpt.sheet.blueprint import Blueprint, Card
+from sheetgpt.sheet.sheets import names_of, sheets
+from sheetgpt.sheet.xlsx import whole_file, write
+
+BUILD_ENGINE = "ironcalc"
+Progress = Callable[[str], None]
+
+
+class Built(NamedTuple):
+    """A workbook that was written, and what its model says."""
+
+    path: Path
+    blueprint: Blueprint
+    env: Env  # every place's value by numpy
+    engine: str  # who recalculated it, or empty
+
+
+def build(
+    model: Weights,
+    prompt: str,
+    path: Path,
+    *,
+    n_rows: int | None = None,
+    check: bool = True,
+    progress: Progress = lambda _: None,
+) -> Built:
+    """Write the workbook of `prompt` to `path`, whole or not at all.
+
+    `n_rows` is the number of token rows, by default one for each token. With `check`, ironcalc recalculates the
+    file before it takes its name; raises `EngineError` where one cell differs from numpy. Raises `PromptError`,
+    `WeightError`, `LayoutError` and `OutputError` as their names say.
+    """
+    progress("computing with numpy")
+    blueprint, env = evaluated(model, prompt, n_rows)
+    with whole_file(path) as temporary:
+        progress("writing")
+        pages = list(sheets(blueprint, env, facts(model)))
+        write(temporary, pages, names_of(blueprint))
+        if check:
+            progress(f"recalculating with {BUILD_ENGINE}")
+            values = get(BUILD_ENGINE).recalculate(temporary)
+            if difference := recalculated_differs(pages, values):
+                raise EngineError(f"not written: {BUILD_ENGINE} disagrees with numpy at {difference}")
+    return Built(path, blueprint, env, BUILD_ENGINE if check else "")
+
+
+def evaluated(model: Weights, prompt: str, n_rows: int | None = None) -> tuple[Blueprint, Env]:
+    """The plan for a prompt and every place's value by numpy."""
+    tokenizer = model.tokenizer()
+    ids = encode(prompt, model, tokenizer)
+    rows = rows_for(ids, n_rows, model.config)
+    blueprint = Blueprint.of(Card(model.name, model.config, rows))
+    n_top = blueprint.plan["top.rank"].shape[0]
+    return blueprint, run(blueprint.plan, {**model, **given(prompt, ids, rows, n_top, tokenizer)})

@@ -1,0 +1,98 @@
+"""The text of a workbook against its plan: every formula, constant, label, name and tab, without computing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+from openpyxl.formula import Tokenizer as FormulaTokenizer
+from openpyxl.formula.tokenizer import Token
+
+from sheetgpt.check.faults import Fault, FaultKind, shown
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.a1 import tab_ref
+from sheetgpt.sheet.cells import Cell, Kind, Sheet
+from sheetgpt.sheet.readback import Book
+from sheetgpt.sheet.readback import Sheet as Found
+
+Places = dict[tuple[str, int, int], str]  # tab, row, column -> place
+
+
+def inspect_names(book: Book, wanted: dict[str, str]) -> Iterator[Fault]:
+    """Defined names that are missing or lead elsewhere than planned."""
+    found = {name.casefold(): ref for name, ref in book.names.items()}
+    for name, ref in wanted.items():
+        there = found.get(name.casefold())
+        if there is None or _plain_ref(there) != _plain_ref(ref):
+            yield Fault(FaultKind.NAME, name, ref.rpartition("!")[0].strip("'"), "", there or "no such name", ref)
+
+
+def _plain_ref(ref: str) -> str:
+    return ref.replace("$", "").replace("'", "").casefold()
+
+
+def inspect_tabs(book: Book, sheets: Iterable[Sheet]) -> Iterator[Fault]:
+    """Tabs that are missing."""
+    for sheet in sheets:
+        if sheet.tab.name not in book.sheets:
+            yield Fault(FaultKind.TAB, "", sheet.tab.name, "", "no such tab", sheet.tab.name)
+
+
+def inspect_cells(book: Book, sheet: Sheet, places: Places) -> Iterator[Fault]:
+    """Formulas and constants of one tab that are not what the plan lowers to."""
+    found = book.sheets[sheet.tab.name]
+    for cell in sheet.cells:
+        if fault := _inspect(found, cell):
+            kind, was, wanted = fault
+            place = places.get((sheet.tab.name, cell.row, cell.col), "")
+            formula = str(cell.body) if cell.kind in (Kind.FORMULA, Kind.ARRAY) else ""
+            yield Fault(kind, place, sheet.tab.name, a1(cell.row, cell.col), was, wanted, formula=formula)
+
+
+def _inspect(found: Found, cell: Cell) -> tuple[FaultKind, str, str] | None:
+    at = (cell.row, cell.col)
+    there = found.formulas.get(at)
+    if cell.kind is Kind.SPILL:
+        return (FaultKind.FORMULA, f"={there.text}", "part of the array formula above it") if there else None
+    if cell.kind in (Kind.FORMULA, Kind.ARRAY):
+        return _inspect_formula(found, cell)
+    if there is not None:
+        return FaultKind.FORMULA, f"={there.text}", shown(cell.body)
+    value = found.values.get(at)
+    if value == cell.body and type(value) is type(cell.body):
+        return None
+    kind = FaultKind.TEXT if isinstance(cell.body, str) else FaultKind.INPUT
+    return kind, shown(value), shown(cell.body)
+
+
+def _inspect_formula(found: Found, cell: Cell) -> tuple[FaultKind, str, str] | None:
+    at, wanted = (cell.row, cell.col), f"={cell.body}"
+    there = found.formulas.get(at)
+    if there is None:
+        return FaultKind.CONSTANT, shown(found.values.get(at)), wanted
+    if there.text != cell.body and canonical(there.text) != canonical(str(cell.body)):
+        return FaultKind.FORMULA, f"={there.text}", wanted
+    rows, cols = cell.area or (1, 1)
+    area = (cell.row, cell.col, cell.row + rows - 1, cell.col + cols - 1)
+    if (there.area is None) != (cell.area is None) or there.area not in (None, area):
+        over = "one cell" if there.area is None else f"{a1(*there.area[:2])}:{a1(*there.area[2:])}"
+        return FaultKind.FORMULA, f"entered over {over}", f"entered over {a1(*area[:2])}:{a1(*area[2:])}"
+    return None
+
+
+@cache
+def canonical(formula: str) -> tuple[str, ...]:
+    """A formula's tokens in one spelling: programs differ in spaces, capitals, quotes and `1E-05`."""
+    tokens = FormulaTokenizer("=" + formula).items
+    return tuple(_spelling(t) for t in tokens if t.type != Token.WSPACE)
+
+
+def _spelling(token: Token) -> str:
+    if token.subtype == Token.NUMBER:
+        return repr(float(token.value))
+    if token.subtype == Token.TEXT:
+        return str(token.value)
+    tab, sign, rest = token.value.rpartition("!")
+    return (
+        (tab_ref(tab.strip("'").replace("''", "'")) + sign + rest).casefold() if sign else str(token.value).casefold()
+    )

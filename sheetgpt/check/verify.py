@@ -1,0 +1,361 @@
+"""Is a workbook right? Each place is recomputed twice in numpy: from the workbook's own inputs (where is it
+wrong?) and from the prompt (how far off is it?), against values that an engine computed afresh.
+
+Beside the numbers: every formula against what the plan lowers to, every weight against its source, every
+cell of the file accounted for. Cached values are never taken for a recalculation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sheetgpt.check.evaluate import evaluate
+from sheetgpt.check.faults import Fault, FaultKind, shown
+from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_numbers, first_over, gaps, worst
+from sheetgpt.check.inspect import Places, inspect_cells, inspect_names, inspect_tabs
+from sheetgpt.check.source import Source, expected
+from sheetgpt.engines.base import Values, get
+from sheetgpt.errors import WorkbookError
+from sheetgpt.models.weights import digest, file_name
+from sheetgpt.plan.plan import Role
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.a1 import parse_cell
+from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
+from sheetgpt.sheet.cells import Cell, Sheet
+from sheetgpt.sheet.layout import HEAD, Range
+from sheetgpt.sheet.lower import lower
+from sheetgpt.sheet.readback import Book, CellError, Value, read
+from sheetgpt.sheet.sheets import ParameterFact, names_of, sheets
+
+CACHED = "cached"  # the engine that is none
+
+
+class Row(NamedTuple):
+    """One place: how far from numpy on the workbook's own inputs, and from the whole pipeline."""
+
+    name: str
+    tab: str
+    op: str
+    cells: int
+    own_gap: float
+    total_gap: float
+    worst_cell: str  # of the own gap, or of the total gap where the own gap is 0
+    status: str  # ok, follows (wrong only because an input is), or the kind of its first fault
+
+
+@dataclass
+class Report:
+    """All that verify found."""
+
+    workbook: str
+    made_by: str
+    model: str
+    prompt: str
+    n_rows: int
+    engine: str
+    engine_version: str
+    source: str
+    rows: list[Row] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    cells_present: int = 0
+    cells_checked: int = 0
+    unchecked: list[str] = field(default_factory=list)  # why not everything was independently checked
+
+    @property
+    def exit_code(self) -> int:
+        """0 equal, 1 mismatch, 4 nothing wrong found but not everything independently checked."""
+        return 1 if self.faults else 4 if self.unchecked else 0
+
+    @property
+    def first_fault(self) -> Fault | None:
+        """The fault that stands first in the pipeline."""
+        return self.faults[0] if self.faults else None
+
+
+def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Report:
+    """Check a workbook that sheetgpt made.
+
+    `engine` is a name that `sheetgpt engines` lists, or `cached`; `model` a bundled name or a folder where the
+    card's model is not bundled. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`.
+    """
+    book = read(path)
+    blueprint = Blueprint.of(read_card(book))
+    return _Check(book, blueprint, _engine_values(book, engine), engine, model).report()
+
+
+def read_card(book: Book) -> Card:
+    """The card of a workbook; raises `WorkbookError` where it has none."""
+    tab, _, ref = book.names.get(CARD_NAME, "").rpartition("!")
+    sheet = book.sheets.get(tab.strip("'"))
+    try:
+        text = sheet.values.get(parse_cell(ref)) if sheet else None
+    except ValueError:
+        text = None
+    if not isinstance(text, str):
+        raise WorkbookError(f"{book.path.name}: not a workbook that sheetgpt made (it has no cell {CARD_NAME})")
+    try:
+        return Card.from_json(text)
+    except WorkbookError as error:
+        raise WorkbookError(f"{book.path.name}: {error}") from None
+
+
+def _engine_values(book: Book, engine: str) -> Values:
+    if engine != CACHED:
+        return get(engine).recalculate(book.path)
+    return {name: {at: sheet.values.get(at) for at in sheet.formula_cells()} for name, sheet in book.sheets.items()}
+
+
+class _Check:
+    """One run of verify: what was found, what was wanted, and the faults between them."""
+
+    def __init__(self, book: Book, blueprint: Blueprint, values: Values, engine: str, model: str | None) -> None:
+        self.book, self.blueprint, self.values, self.engine = book, blueprint, values, engine
+        self.plan, self.ranges = blueprint.plan, blueprint.layout.ranges
+        self.found = {name: self._found(box) for name, box in self.ranges.items()}
+        self.facts = read_facts(book, blueprint)
+        recorded = {fact.name: fact.numbers_sha256 for fact in self.facts}
+        self.source = Source.find(blueprint, recorded, model)
+        self.wanted = expected(blueprint, self.source, self.found)
+        self.sheets = list(sheets(blueprint, self.wanted, self.facts))
+        self.places = _places(blueprint)
+
+    # ---- what was found
+
+    def _found(self, box: Range) -> NDArray[Any]:
+        """A place's values: computed ones from the engine, the rest as they stand; text as objects."""
+        sheet, computed = self.book.sheets.get(box.tab), self.values.get(box.tab, {})
+        block = sheet.block(box.row, box.col, box.rows, box.cols) if sheet else np.full((box.rows, box.cols), None)
+        if computed and self.plan.roles[box.name] is Role.VALUE:
+            for r in range(box.rows):
+                for c in range(box.cols):
+                    at = (box.row + r, box.col + c)
+                    block[r, c] = computed.get(at, block[r, c])
+        return block if box.name in self.plan.text else as_numbers(block)
+
+    def _own(self, name: str) -> NDArray[Any]:
+        """The place recomputed from the workbook's own inputs; NaN where those make no sense."""
+        expr = self.plan[name]
+        try:
+            with np.errstate(all="ignore"):
+                value = evaluate(expr, self.found)
+        except (IndexError, ValueError, TypeError):
+            value = np.full(expr.shape, np.nan)
+        return np.broadcast_to(value, expr.shape)
+
+    # ---- what is wrong
+
+    def report(self) -> Report:
+        """Every place, every cell, every fault, in pipeline order."""
+        card = self.blueprint.card
+        version = get(self.engine).version() if self.engine != CACHED else ""
+        report = Report(
+            workbook=str(self.book.path),
+            made_by=f"sheetgpt {card.version}; the file names {self.book.application or 'no program'}",
+            model=card.model,
+            prompt=shown(self.found["prompt.text"][0, 0]),
+            n_rows=card.n_rows,
+            engine=self.engine,
+            engine_version=version or "",
+            source=self.source.note,
+        )
+        told = _by_place(self._text_faults())
+        for name in self.plan:
+            report.rows.append(self._row(name, told))
+        order = {name: i for i, name in enumerate(self.plan)}
+        everything = [fault for faults in told.values() for fault in faults]
+        report.faults = _merged(sorted(everything, key=lambda f: order.get(f.place, len(order))))
+        self._count(report)
+        return report
+
+    def _text_faults(self) -> Iterator[Fault]:
+        yield from inspect_tabs(self.book, self.sheets)
+        yield from inspect_names(self.book, names_of(self.blueprint))
+        for sheet in self.sheets:
+            if sheet.tab.name in self.book.sheets:
+                yield from inspect_cells(self.book, sheet, self.places)
+                yield from self._label_faults(sheet)
+
+    def _label_faults(self, sheet: Sheet) -> Iterator[Fault]:
+        """Values of formulas that belong to no place: labels, a total."""
+        for cell, found in _differing(sheet, self.values):
+            at = (cell.row, cell.col)
+            if (sheet.tab.name, *at) not in self.places:
+                told = (shown(found), shown(cell.cached))
+                yield Fault(FaultKind.VALUE, "", sheet.tab.name, a1(*at), *told, formula=str(cell.body))
+
+    def _row(self, name: str, told: dict[str, list[Fault]]) -> Row:
+        expr, box = self.plan[name], self.ranges[name]
+        faults = told.setdefault(name, [])
+        given = expr.op == "data"
+        wanted = self.wanted[name] if given else self._own(name)
+        own = gaps(self.found[name], wanted)
+        total = gaps(self.found[name], self.wanted[name])
+        faults += self._value_faults(name, own, wanted)
+        if given and self.plan.roles[name] is Role.PARAMETER:
+            faults += self._digest_faults(name, bool(own.any()))
+        if not given and not self.plan.is_view(name):
+            faults += self._stale_faults(name)
+        shows = own if own.any() else total
+        _, at = worst(shows)
+        status = faults[0].kind.value if faults else "follows" if worst(total)[0] > TOTAL_TOLERANCE else "ok"
+        size = 0 if self.plan.is_view(name) else box.rows * box.cols
+        cell = a1(box.row + at[0], box.col + at[1])
+        return Row(name, box.tab, expr.op, size, worst(own)[0], worst(total)[0], cell, status)
+
+    def _value_faults(self, name: str, gap: NDArray[np.float64], wanted: NDArray[Any]) -> Iterator[Fault]:
+        role = self.plan.roles[name]
+        given = self.plan[name].op == "data"
+        tolerance = 0.0 if given else OWN_TOLERANCE
+        at = first_over(gap, tolerance)
+        if at is None:
+            return
+        kind = {Role.PARAMETER: FaultKind.WEIGHT, Role.INPUT: FaultKind.INPUT, Role.VALUE: FaultKind.VALUE}[role]
+        more = int((gap > tolerance).sum()) - 1
+        yield self._fault(kind, name, at, self._raw(name, at), _item(wanted, at), float(gap[at]), more)
+
+    def _digest_faults(self, name: str, differs: bool) -> Iterator[Fault]:
+        """A weight whose numbers are not those recorded, where there is no source to say which."""
+        recorded = next((f.numbers_sha256 for f in self.facts if f.name == name), None)
+        own = digest(self.found[name])
+        if not differs and own != recorded:
+            tab = self.ranges[name].tab
+            yield Fault(FaultKind.WEIGHT, name, tab, "", f"SHA-256 {own}", f"SHA-256 {recorded} (tab Parameters)")
+
+    def _stale_faults(self, name: str) -> Iterator[Fault]:
+        """Cached values that are not what the engine computed; cells without a cache are no fault."""
+        if self.engine == CACHED:
+            return
+        box = self.ranges[name]
+        sheet = self.book.sheets.get(box.tab)
+        if sheet is None:
+            return
+        block, found = sheet.block(box.row, box.col, box.rows, box.cols), self.found[name]
+        missing = np.array([v is None for v in block.ravel()]).reshape(block.shape)
+        cached: NDArray[Any] = block if name in self.plan.text else as_numbers(block)
+        gap = np.where(missing, 0.0, gaps(cached, found))
+        if at := first_over(gap, TOTAL_TOLERANCE):
+            more = int((gap > TOTAL_TOLERANCE).sum()) - 1
+            yield self._fault(FaultKind.STALE, name, at, cached[at], _item(found, at), float(gap[at]), more)
+
+    def _fault(
+        self,
+        kind: FaultKind,
+        name: str,
+        at: tuple[int, int],
+        found: object,
+        wanted: object,
+        gap: float,
+        more: int,
+    ) -> Fault:
+        box = self.ranges[name]
+        cell = a1(box.row + at[0], box.col + at[1])
+        formulas = lower(self.plan, name, self.ranges)
+        formula = next((f.text for f in reversed(formulas) if (f.r, f.c) <= at), "")
+        found, wanted = (shown(float(v)) if isinstance(v, float) else shown(v) for v in (found, wanted))
+        return Fault(kind, name, box.tab, cell, found, wanted, self._token(name, at[0]), formula, gap, more)
+
+    def _token(self, name: str, row: int) -> str:
+        """The token whose row it is, for places that have a row per token."""
+        tokens = self.wanted["prompt.tokens"]
+        per_token = self.plan[name].shape[0] == len(tokens) and self.plan.roles[name] is Role.VALUE
+        return str(tokens[row, 0]) if per_token else ""
+
+    def _raw(self, name: str, at: tuple[int, int]) -> Value:
+        """The value as it stands, also where it is no number."""
+        box = self.ranges[name]
+        cell = (box.row + at[0], box.col + at[1])
+        sheet = self.book.sheets.get(box.tab)
+        stands = sheet.values.get(cell) if sheet else None
+        return self.values.get(box.tab, {}).get(cell, stands)
+
+    # ---- what was looked at
+
+    def _count(self, report: Report) -> None:
+        expected_cells = {(s.tab.name, c.row, c.col) for s in self.sheets for c in s.cells} | set(self.places)
+        present = {(n, *at) for n, s in self.book.sheets.items() for at in {*s.values, *s.formula_cells()}}
+        computed = {(n, *at) for n, s in self.book.sheets.items() for at in s.formula_cells()}
+        checked = present & expected_cells
+        strays = sorted(present - expected_cells)
+        if self.engine == CACHED:
+            checked -= computed
+            report.unchecked.append(f"{len(computed):,} formula cells: cached values are the file's own, no engine ran")
+        if strays:
+            tab, r, c = strays[0]
+            report.unchecked.append(f"{len(strays):,} cells that the plan does not know, the first {tab}!{a1(r, c)}")
+        if self.source.weights is None:
+            report.unchecked.append(f"weights and vocabulary against their source: {self.source.note}")
+        report.cells_present, report.cells_checked = len(present), len(checked)
+
+
+def recalculated_differs(pages: list[Sheet], values: Values) -> str:
+    """The first cell where an engine's values differ from the numbers that were written; empty if none does."""
+    for sheet in pages:
+        for cell, found in _differing(sheet, values):
+            return f"{sheet.tab.name}!{a1(cell.row, cell.col)}: {shown(found)}, not {shown(cell.cached)}"
+    return ""
+
+
+def _differing(sheet: Sheet, values: Values) -> Iterator[tuple[Cell, Value]]:
+    computed = values.get(sheet.tab.name, {})
+    for cell in sheet.cells:
+        if cell.cached is not None:
+            found = computed.get((cell.row, cell.col))
+            if not _same(found, cell.cached):
+                yield cell, found
+
+
+def _same(found: Value, wanted: object) -> bool:
+    if isinstance(wanted, float):
+        return type(found) is float and abs(found - wanted) <= TOTAL_TOLERANCE * max(1.0, abs(wanted))
+    return (found or "") == wanted and not isinstance(found, CellError)
+
+
+def _item(values: NDArray[Any], at: tuple[int, int]) -> object:
+    value = values[at]
+    return float(value) if isinstance(value, np.floating) else value
+
+
+def _places(blueprint: Blueprint) -> Places:
+    """Which place every cell belongs to; views share the cells of others."""
+    out: Places = {}
+    for name, box in blueprint.layout.ranges.items():
+        if not blueprint.plan.is_view(name):
+            for r in range(box.rows):
+                out |= {(box.tab, box.row + r, box.col + c): name for c in range(box.cols)}
+    return out
+
+
+def _by_place(faults: Iterator[Fault]) -> dict[str, list[Fault]]:
+    out: dict[str, list[Fault]] = {}
+    for fault in faults:
+        out.setdefault(fault.place, []).append(fault)
+    return out
+
+
+def _merged(faults: list[Fault]) -> list[Fault]:
+    """One fault for each place and kind: the first, with the number of further ones."""
+    out: dict[tuple[str, str, str], Fault] = {}
+    for fault in faults:
+        key = (fault.place, fault.tab, fault.kind)
+        first = out.get(key)
+        out[key] = fault if first is None else first._replace(more=first.more + 1 + fault.more)
+    return list(out.values())
+
+
+def read_facts(book: Book, blueprint: Blueprint) -> list[ParameterFact]:
+    """The Parameters tab as it stands in the workbook; what is missing is an empty text."""
+    sheet = book.sheets.get("Parameters")
+    names = list(blueprint.card.config.shapes())
+
+    def text(r: int, c: int) -> str:
+        value = sheet.values.get((r, c)) if sheet else None
+        return value if isinstance(value, str) else ""
+
+    rows = enumerate(names, HEAD + 1)
+    return [ParameterFact(name, file_name(name), text(r, 5), text(r, 6)) for r, name in rows]

@@ -1,0 +1,54 @@
+"""The command line. Commands are imported when they are called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from sheetgpt import __version__
+from sheetgpt.errors import SheetGPTError
+
+# command -> the module that holds it, and its line of help
+COMMANDS = {
+    "build": ("sheetgpt.cli.build", "Write the workbook of a prompt."),
+    "verify": ("sheetgpt.cli.verify", "Check a workbook: every cell, every formula, every weight."),
+    "generate": ("sheetgpt.cli.text", "Continue a prompt, token by token."),
+    "tokens": ("sheetgpt.cli.text", "Cut a prompt into tokens."),
+    "explain": ("sheetgpt.cli.explain", "Tell of a place: its shape, formula, meaning and inputs."),
+    "engines": ("sheetgpt.cli.explain", "List the programs that can recalculate a workbook."),
+    "weights": ("sheetgpt.cli.weights", "Look at models."),
+    "train": ("sheetgpt.cli.train", "Train the bundled models anew (needs PyTorch)."),
+}
+
+
+class Commands(click.Group):
+    """A group that knows its commands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[name][0]), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SheetGPTError as error:
+            click.echo(f"sheetgpt: {error}", err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sheetgpt")
+def main() -> None:
+    """GPT-2 as a spreadsheet: every number a formula, every cell proven."""

@@ -1,0 +1,41 @@
+"""`sheetgpt build`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sheetgpt.cli.options import default_path, model_option, progress
+
+
+@click.command()
+@click.argument("prompt")
+@model_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.  [default: in outputs/]")
+@click.option("--tokens", type=click.IntRange(min=1), help="Token rows.  [default: as many as the prompt has]")
+@click.option("--check/--no-check", default=True, help="Recalculate it with ironcalc before handing it over.")
+def build(prompt: str, model: str, output: Path | None, tokens: int | None, check: bool) -> None:
+    """Write the workbook of PROMPT: GPT-2's forward pass as formulas, one tab per stage.
+
+    Exit code 2 for anything wrong with the call; nothing is left half-written.
+    """
+    from sheetgpt.build import build as build_workbook
+    from sheetgpt.models.weights import find_model
+
+    weights = find_model(model)
+    path = output or default_path(prompt, weights.name)
+    if output is None:
+        path.parent.mkdir(exist_ok=True)
+    try:
+        built = build_workbook(weights, prompt, path, n_rows=tokens, check=check, progress=progress)
+    finally:
+        progress("")
+    env = built.env
+    formulas = sum(e.shape[0] * e.shape[1] for e in built.blueprint.plan.values() if e.args)
+    click.echo(f"{path}  ({path.stat().st_size / 1e6:.1f} MB, {formulas:,} computed cells)")
+    click.echo(f"next token  {env['next.text'][0, 0]}  (id {int(env['next.id'][0, 0])}, {env['top.prob'][0, 0]:.1%})")
+    if built.engine:
+        click.echo(f"recalculated by {built.engine}, equal to numpy; `sheetgpt verify {path}` checks everything")
+    else:
+        click.echo("not recalculated; its cached values are numpy's")

@@ -1,0 +1,58 @@
+"""`sheetgpt explain` and `sheetgpt engines`."""
+
+from __future__ import annotations
+
+import difflib
+
+import click
+
+from sheetgpt.cli.options import model_option
+from sheetgpt.errors import SheetGPTError
+
+
+@click.command()
+@click.argument("name")
+@model_option
+@click.option("--tokens", type=click.IntRange(min=1), default=6, show_default=True, help="Token rows.")
+def explain(name: str, model: str, tokens: int) -> None:
+    """Tell of the place NAME, such as h0.attn.head0.pattern: shape, formula, meaning, inputs.
+
+    TransformerLens' names (blocks.0.mlp.hook_pre) are understood too.
+    """
+    from sheetgpt.models.weights import find_model
+    from sheetgpt.plan.names import from_transformer_lens
+    from sheetgpt.plan.plan import say
+    from sheetgpt.sheet.blueprint import Blueprint, Card
+    from sheetgpt.sheet.lower import lower
+    from sheetgpt.sheet.sheets import tab_lesson
+
+    weights = find_model(model)
+    book = Blueprint.of(Card(weights.name, weights.config, min(tokens, weights.config.n_ctx)))
+    name = from_transformer_lens(name)
+    if name not in book.plan:
+        near = difflib.get_close_matches(name, list(book.plan), 3)
+        raise SheetGPTError(f"no place {name!r}" + (f": did you mean {', '.join(near)}?" if near else ""))
+    expr, box = book.plan[name], book.layout.ranges[name]
+    formulas = lower(book.plan, name, book.layout.ranges)
+    click.echo(f"{name}  [{expr.shape[0]} x {expr.shape[1]}]  {book.plan.roles[name]}, at {box.ref}")
+    if meaning := tab_lesson(book, book.layout.tab_of(name)).meaning(name):
+        click.echo(f"  meaning  {meaning}")
+    if formulas:
+        first, shape = formulas[0], "array formula" if formulas[0].area else "formula"
+        each = f", one of {len(formulas):,}" if len(formulas) > 1 else ""
+        click.echo(f"  {shape}  ={first.text}{each}")
+    if expr.args:
+        click.echo(f"  numpy    {say(expr)}")
+        click.echo(f"  inputs   {', '.join(book.plan.inputs(name))}")
+    readers = [other for other in book.plan if name in book.plan.inputs(other)]
+    click.echo(f"  read by  {', '.join(readers) or 'nothing'}")
+
+
+@click.command()
+def engines() -> None:
+    """List the programs that can recalculate a workbook, and how to get those that are missing."""
+    from sheetgpt.engines import ENGINES
+
+    for name, engine in ENGINES.items():
+        version = engine.version()
+        click.echo(f"{name:<12} {version}" if version else f"{name:<12} missing: {engine.hint()}")

@@ -1,0 +1,29 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+model_option = click.option(
+    "--model",
+    default="fable",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="A bundled model, or a model's folder.",
+)
+
+
+def progress(step: str) -> None:
+    """Say on a terminal what is going on; say nothing to a pipe."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{step} ..." if step else "\r\033[K", err=True, nl=False)
+
+
+def default_path(prompt: str, model: str) -> Path:
+    """`outputs/` with a name made of prompt and model: `mike-is-quick-he-moves.fable.xlsx`."""
+    words = re.sub(r"[^a-z0-9]+", "-", prompt.casefold()).strip("-")[:40].strip("-")
+    return Path("outputs") / f"{words or 'prompt'}.{Path(model).name or 'model'}.xlsx"

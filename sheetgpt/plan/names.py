@@ -1,0 +1,57 @@
+"""The grammar of names. A name is a place: one string is hook name, defined name and key of every table.
+
+Weights keep OpenAI's GPT-2 names (`h0.attn.c_attn.w`); activations follow TransformerLens' habit of
+naming each step (`h0.attn.head1.pattern`). Spreadsheets ignore case and refuse names that look like
+cells (`h0`, `ln1`, `R1C1`), so a name has at least three letters before any digit ends it, or a dot.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sheetgpt.errors import PlanError
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_CELL_LIKE = re.compile(
+    r"[A-Za-z]{1,3}[0-9]+|[Rr]([0-9]*)([Cc][0-9]*)?|[Cc][0-9]*|[Tt][Rr][Uu][Ee]_?|[Ff][Aa][Ll][Ss][Ee]_?"
+)
+MAX_LENGTH = 100
+
+_TRANSFORMER_LENS = [
+    (r"hook_embed", "embed.token"),
+    (r"hook_pos_embed", "embed.pos"),
+    (r"blocks\.(\d+)\.hook_resid_pre", "h{0}.resid_pre"),
+    (r"blocks\.(\d+)\.ln([12])\.hook_normalized", "h{0}.ln_{1}.normalized"),
+    (r"blocks\.(\d+)\.hook_(resid_mid|resid_post)", "h{0}.{1}"),
+    (r"blocks\.(\d+)\.hook_(attn|mlp)_out", "h{0}.{1}.out"),
+    (r"blocks\.(\d+)\.attn\.hook_(q|k|v|z|pattern)", "h{0}.attn.head0.{1}"),
+    (r"blocks\.(\d+)\.attn\.hook_attn_scores", "h{0}.attn.head0.scores"),
+    (r"blocks\.(\d+)\.mlp\.hook_(pre|post)", "h{0}.mlp.{1}"),
+    (r"ln_final\.hook_normalized", "ln_f.normalized"),
+]
+
+
+def check_name(name: str) -> str:
+    """`name` itself if every spreadsheet program takes it as a defined name; raises `PlanError`."""
+    if len(name) > MAX_LENGTH or not _NAME.fullmatch(name) or _CELL_LIKE.fullmatch(name):
+        raise PlanError(f"not a name that every spreadsheet program accepts: {name!r}")
+    return name
+
+
+def from_transformer_lens(name: str) -> str:
+    """Our name for a TransformerLens hook name; any other name comes back as it is.
+
+    Example: `blocks.0.mlp.hook_pre` -> `h0.mlp.pre`. TransformerLens keeps all heads in one tensor;
+    here each head is a place, and head 0 answers for it. `resid_pre` is the block's input.
+    """
+    for pattern, ours in _TRANSFORMER_LENS:
+        if match := re.fullmatch(pattern, name):
+            return _resid_pre(ours.format(*match.groups()))
+    return name
+
+
+def _resid_pre(name: str) -> str:
+    match = re.fullmatch(r"h(\d+)\.resid_pre", name)
+    if match is None:
+        return name
+    return "embed.out" if match[1] == "0" else f"h{int(match[1]) - 1}.resid_post"

@@ -1,0 +1,121 @@
+"""A plan: named expressions in the order in which they were named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from enum import StrEnum
+
+from sheetgpt.errors import PlanError
+from sheetgpt.plan.names import check_name
+from sheetgpt.plan.ops import VIEWS, Expr, Shape, span
+
+
+class Role(StrEnum):
+    """What a place is to the model."""
+
+    PARAMETER = "parameter"  # learned, read from a CSV file
+    INPUT = "input"  # given: the prompt, positions, the vocabulary's text
+    VALUE = "value"  # computed by a formula
+
+
+class Plan(Mapping[str, Expr]):
+    """Named expressions: single assignment, inputs before uses, names unique ignoring case.
+
+    `plan(name, expr)` makes `expr` a place. `Mapping` gives iteration in that order.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[str, Expr] = {}
+        self._folded: set[str] = set()
+        self.roles: dict[str, Role] = {}
+        self.text: set[str] = set()  # places that hold text
+
+    def __call__(self, name: str, expr: Expr) -> Expr:
+        """Name `expr`; raises `PlanError` for a name that is taken or illegal, or an input that is not in the plan."""
+        for arg in _named_inputs(expr):
+            if self._places.get(arg.name or "") is not arg:
+                raise PlanError(f"{name} uses {arg.name}, which is not a place of this plan")
+        if expr.name is not None:
+            expr = Expr("same", (expr,), expr.shape)
+        return self._add(name, replace(expr, name=name), Role.VALUE)
+
+    def data(self, name: str, shape: Shape, role: Role = Role.INPUT, *, text: bool = False) -> Expr:
+        """A place whose cells are given, not computed."""
+        if text:
+            self.text.add(name)
+        return self._add(name, Expr("data", shape=shape, name=name), role)
+
+    def _add(self, name: str, expr: Expr, role: Role) -> Expr:
+        if check_name(name).casefold() in self._folded:
+            raise PlanError(f"{name} is already a place")
+        self._folded.add(name.casefold())
+        self._places[name], self.roles[name] = expr, role
+        if expr.op in {"gather", "label", "pick", "same"} and expr.args[0].name in self.text:
+            self.text.add(name)
+        return expr
+
+    def __getitem__(self, name: str) -> Expr:
+        return self._places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def inputs(self, name: str) -> list[str]:
+        """Names that the formula of `name` reads, in the order in which it reads them."""
+        return list(dict.fromkeys(str(arg.name) for arg in _named_inputs(self[name])))
+
+    def is_view(self, name: str) -> bool:
+        """Whether `name` makes no cells of its own."""
+        return self[name].op in VIEWS
+
+    def dump(self) -> str:
+        """The plan as text, a line per place: the golden form that tests compare."""
+        lines = []
+        for name, e in self.items():
+            meaning = say(e) if e.args else f"{self.roles[name]}{' text' * (name in self.text)}"
+            lines.append(f"{name} [{e.shape[0]} x {e.shape[1]}] = {meaning}\n")
+        return "".join(lines)
+
+
+def _named_inputs(expr: Expr) -> Iterator[Expr]:
+    for arg in expr.args:
+        if arg.name is None:
+            yield from _named_inputs(arg)
+        else:
+            yield arg
+
+
+_INFIX = {"add": (" + ", 4), "sub": (" - ", 4), "mul": (" * ", 5), "div": (" / ", 5), "matmul": (" @ ", 5),
+          "pow": ("**", 7), "le": (" <= ", 2)}  # fmt: skip
+
+
+def say(expr: Expr) -> str:
+    """The line of numpy-like text that means the same as `expr`; inputs by name."""
+    return _say(replace(expr, name=None))[0]
+
+
+def _say(expr: Expr) -> tuple[str, int]:
+    """Text and how tightly it binds."""
+    if expr.name is not None:
+        return expr.name, 9
+    if expr.op == "lit":
+        return repr(expr.value), 9
+    if expr.op == "columns":
+        start, stop = span(expr)
+        return f"{expr.args[0].name}[:, {start}:{stop}]", 8
+    if expr.op == "transpose":
+        return f"{_bracket(expr.args[0], 8)}.T", 8
+    if expr.op in _INFIX:
+        sign, binds = _INFIX[expr.op]
+        left, right = expr.args
+        return f"{_bracket(left, binds)}{sign}{_bracket(right, binds + 1)}", binds
+    return f"{expr.op}({', '.join(_say(a)[0] for a in expr.args)})", 9
+
+
+def _bracket(expr: Expr, binds: int) -> str:
+    text, own = _say(expr)
+    return text if own >= binds else f"({text})"

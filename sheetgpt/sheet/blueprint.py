@@ -1,0 +1,69 @@
+"""What a workbook is a workbook of: the card that it carries, and the plan and layout that follow from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from sheetgpt import __version__
+from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
+from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.model import gpt2
+from sheetgpt.plan.plan import Plan
+from sheetgpt.sheet.layout import Layout, lay_out
+
+FORMAT = 1
+CARD_NAME = "sheetgpt.card"  # defined name of the cell that holds the card
+_MOST_CELLS = 200_000_000  # of one workbook, so that a forged card cannot ask for the moon
+
+
+@dataclass(frozen=True)
+class Card:
+    """All that decides a workbook's cells but for the values: it stands in the workbook as one line of JSON."""
+
+    model: str
+    config: ModelConfig
+    n_rows: int  # token rows, at least the prompt's length
+    version: str = __version__
+
+    def to_json(self) -> str:
+        """One line, for the cell named `sheetgpt.card`."""
+        data = {"format": FORMAT, "sheetgpt": self.version, "model": self.model, "tokens": self.n_rows}
+        return json.dumps(data | {"config": self.config.to_dict()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """The inverse; raises `WorkbookError` for anything that this version did not write."""
+        try:
+            data = json.loads(text)
+            if data["format"] != FORMAT:
+                raise WorkbookError(f"made in format {data['format']!r}, this sheetgpt reads format {FORMAT}")
+            config = ModelConfig.from_dict(data["config"])
+            n_rows = data["tokens"]
+            if type(n_rows) is not int or not 1 <= n_rows <= config.n_ctx:
+                raise WorkbookError(f"the card names {n_rows!r} token rows, its model takes 1 to {config.n_ctx}")
+            return cls(str(data["model"])[:100], config, n_rows, str(data["sheetgpt"])[:40])
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise WorkbookError(f"its card cannot be read ({type(error).__name__})") from None
+        except WorkbookError:
+            raise
+        except SheetGPTError as error:
+            raise WorkbookError(f"its card cannot be read ({error})") from None
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A card with the plan and the layout that it stands for."""
+
+    card: Card
+    plan: Plan
+    layout: Layout
+
+    @classmethod
+    def of(cls, card: Card) -> Blueprint:
+        """Plan and lay out; raises `LayoutError` where the model does not fit a workbook."""
+        weights = sum(rows * cols for rows, cols in card.config.shapes().values())
+        if weights > _MOST_CELLS:
+            raise LayoutError(f"{weights:,} weights are too many for one workbook ({_MOST_CELLS:,} cells)")
+        plan = gpt2(card.config, card.n_rows)
+        return cls(card, plan, lay_out(card.config, plan))

@@ -1,0 +1,77 @@
+"""The atom between thinking and writing: one cell, immutable, known in full before any file is opened."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from sheetgpt.sheet.layout import Range, Tab
+
+Value = float | str
+
+
+class Kind(StrEnum):
+    """What a cell is to the file."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FORMULA = "formula"
+    ARRAY = "array"  # the first cell of an array formula
+    SPILL = "spill"  # another cell of an array formula: it holds only a cached value
+    LINK = "link"  # text that leads to another tab
+
+
+class Style(StrEnum):
+    """What a cell looks like, by what it is to the reader."""
+
+    TITLE = "title"
+    WHAT = "what"
+    WHY = "why"
+    LINK = "link"
+    HEADING = "heading"
+    NAME = "name"
+    NOTE = "note"
+    CODE = "code"
+    RULER = "ruler"
+    LABEL = "label"
+    INPUT = "input"
+    INPUT_TEXT = "input_text"
+    PARAMETER = "parameter"
+    VALUE = "value"
+    WHOLE = "whole"  # a whole number: an id, a count
+    SHARE = "share"  # between 0 and 1
+    TOKEN = "token"
+    ANSWER = "answer"
+
+
+class Cell(NamedTuple):
+    """One cell, counted from 0. `body` is the text, the number, or the formula without `=`."""
+
+    row: int
+    col: int
+    kind: Kind
+    body: Value
+    style: Style
+    cached: Value | None = None  # of a formula: the value that numpy computed
+    area: tuple[int, int] | None = None  # of an array formula: rows, columns
+    target: str | None = None  # of a link: the tab it leads to
+
+
+class Mass(NamedTuple):
+    """A matrix of plain numbers, streamed into the file past the atoms."""
+
+    box: Range
+    values: NDArray[Any]  # float64 [rows, cols]
+
+
+class Sheet(NamedTuple):
+    """A tab ready to be written."""
+
+    tab: Tab
+    cells: list[Cell]
+    masses: list[Mass]
+    scales: dict[str, Range]  # place -> cells that carry a colour scale
+    masked: list[Range]  # scores that hide what comes later
+    token_rows: list[Range]  # bands whose rows are tokens: grey where the prompt has none

@@ -1,0 +1,35 @@
+"""The functions that a generated formula may use: those that Excel 2013+, LibreOffice 7.4+ and Google Sheets share.
+
+Each was tried in LibreOffice, IronCalc and `formulas` before it was let in. What needs Excel 365 (LET, LAMBDA,
+XLOOKUP, FILTER, SEQUENCE, spilling), what is volatile (RAND, NOW, OFFSET, INDIRECT) and what reaches outside the
+file is not here and never will be.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sheetgpt.errors import PlanError
+
+_NAMES = """
+    ABS AND AVERAGE COUNT COUNTIF EXACT EXP IF IFERROR INDEX LARGE LEN LN MATCH MAX MID MIN MMULT OR
+    SMALL SQRT SUM SUMPRODUCT SUMSQ TANH TRANSPOSE VARP
+"""
+CLASSIC = frozenset(_NAMES.split())
+MAX_FORMULA = 8_192  # characters, of Excel
+_STRING = re.compile(r'"(?:[^"]|"")*"')
+_QUOTED_TAB = re.compile(r"'(?:[^']|'')*'")
+_CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
+_FORBIDDEN = re.compile(r"[\[\]{};@#\\]")
+
+
+def check_formula(text: str, place: str) -> str:
+    """`text` (a formula without `=`) itself if every program can compute it; raises `PlanError` naming `place`."""
+    if len(text) > MAX_FORMULA:
+        raise PlanError(f"the formula of {place} has {len(text):,} characters; spreadsheets take {MAX_FORMULA:,}")
+    bare = _QUOTED_TAB.sub("", _STRING.sub("", text))
+    if strange := sorted(set(_CALL.findall(bare)) - CLASSIC):
+        raise PlanError(f"the formula of {place} uses {strange[0]}, which not every spreadsheet program has")
+    if mark := _FORBIDDEN.search(bare):
+        raise PlanError(f"the formula of {place} has {mark[0]!r}: no external links, array constants or spills")
+    return text

@@ -1,0 +1,225 @@
+"""Where each place stands: plan -> tabs, bands, ranges. Pure; no values, no formulas.
+
+A tab is a head of `HEAD` rows, then *bands* from top to bottom. A band is a few places side by side
+under `BAND` rows of text: names, meaning, formula, numpy line, ruler. Column A labels the rows.
+Parameter tabs have the same head and one ruler, and mirror their CSV file from cell B7 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from sheetgpt.errors import LayoutError
+from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.ops import span
+from sheetgpt.plan.plan import Plan
+from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, cell, column, fixed, tab_ref
+
+HEAD = 5  # title, what, why, links, blank
+BAND = 5  # names, meaning, formula, numpy, ruler
+LEFT = 1  # column A labels the rows
+MAX_TAB_NAME = 31
+_PITCH = 4  # columns from one narrow place to the next, so that the names above can be read
+
+
+class Range(NamedTuple):
+    """A place's cells: `rows` x `cols` from (`row`, `col`), counted from 0, on `tab`."""
+
+    name: str
+    tab: str
+    row: int
+    col: int
+    rows: int
+    cols: int
+
+    @property
+    def ref(self) -> str:
+        """Absolute reference, as defined names hold it: `'h0 mlp'!$B$11:$IW$16`."""
+        first = fixed(self.row, self.col)
+        last = fixed(self.row + self.rows - 1, self.col + self.cols - 1)
+        return f"{tab_ref(self.tab)}!{first}" + (f":{last}" if first != last else "")
+
+    def cell(self, r: int, c: int, seen_from: str) -> str:
+        """Relative address of one cell, with the tab's name if that is another one."""
+        return self._prefix(seen_from) + cell(self.row + r, self.col + c)
+
+    def row_ref(self, r: int, seen_from: str) -> str:
+        """Relative reference to one row."""
+        first, last = (cell(self.row + r, c) for c in (self.col, self.col + self.cols - 1))
+        return f"{self._prefix(seen_from)}{first}:{last}" if self.cols > 1 else self._prefix(seen_from) + first
+
+    def ruler(self, c: int) -> str:
+        """Address of the ruler cell above column `c`: it holds the column's number from 0."""
+        return f"{column(self.col + c)}${self.row}"
+
+    @property
+    def anchor(self) -> str:
+        """Absolute address of the first cell, for use on the same tab."""
+        return fixed(self.row, self.col)
+
+    def columns(self, name: str, start: int, stop: int) -> Range:
+        """Part of the columns under another name."""
+        return Range(name, self.tab, self.row, self.col + start, self.rows, stop - start)
+
+    def _prefix(self, seen_from: str) -> str:
+        return "" if seen_from == self.tab else tab_ref(self.tab) + "!"
+
+
+class Band(NamedTuple):
+    """Places side by side; `touching` ones stand without a gap, so that one name can span them."""
+
+    names: tuple[str, ...]
+    touching: bool = False
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One sheet: its name, which lesson explains it, what stands on it."""
+
+    name: str
+    lesson: str  # file stem in templates/
+    bands: tuple[Band, ...] = ()
+    block: int | None = None
+    group: str = "stage"  # or "parameters"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Tabs in reading order and the range of every place."""
+
+    tabs: tuple[Tab, ...]
+    ranges: dict[str, Range]
+
+    def tab_of(self, name: str) -> Tab:
+        """The tab on which a place stands."""
+        return next(t for t in self.tabs if t.name == self.ranges[name].tab)
+
+
+def lay_out(config: ModelConfig, plan: Plan) -> Layout:
+    """A range for every place of the plan; raises `LayoutError` where the file format's limits are passed."""
+    tabs = (Tab("Contents", "contents"), *stage_tabs(config), *parameter_tabs(config))
+    ranges: dict[str, Range] = {}
+    for tab in tabs:
+        place = _vectors if tab.lesson == "vectors" else _bands
+        for box in place(tab, plan):
+            ranges[box.name] = _checked(box)
+    _add_views(plan, ranges)
+    _check_tabs(tabs)
+    return Layout(tabs, ranges)
+
+
+def stage_tabs(config: ModelConfig) -> Iterator[Tab]:
+    """The pipeline in reading order."""
+    yield Tab("Prompt", "prompt", _stack("prompt.text", "prompt.next", "prompt.n"))
+    yield Tab("Tokens", "tokens", (Band(("prompt.pos", "prompt.ids", "prompt.tokens")),))
+    yield Tab("Embedding", "embedding", _stack("embed.token", "embed.pos", "embed.out"))
+    for i in range(config.n_layer):
+        yield from _block_tabs(i, config.n_head)
+    yield Tab("ln_f", "ln_f", (*_norm("ln_f"), Band(("ln_f.last",))))
+    column = Band(("logits", "probs.exp", "probs"))
+    yield Tab("Logits", "logits", (Band(("probs.max", "probs.sum")), column))
+    best = Band(("next.id", "next.text", "next.logit"))
+    top = Band(("top.rank", "top.id", "top.text", "top.logit", "top.prob"))
+    yield Tab("Next token", "next", (best, top))
+
+
+def _block_tabs(i: int, n_head: int) -> Iterator[Tab]:
+    at = f"h{i}"
+    yield Tab(f"{at} ln_1", "ln_1", _norm(f"{at}.ln_1"), i)
+    yield Tab(f"{at} attention", "attention", tuple(_attention(f"{at}.attn", n_head, f"{at}.resid_mid")), i)
+    yield Tab(f"{at} ln_2", "ln_2", _norm(f"{at}.ln_2"), i)
+    names = (f"{at}.mlp.pre", f"{at}.mlp.post", f"{at}.mlp.out", f"{at}.resid_post")
+    yield Tab(f"{at} mlp", "mlp", _stack(*names), i)
+
+
+def _norm(at: str) -> tuple[Band, ...]:
+    return (Band((f"{at}.mean", f"{at}.var")), *_stack(f"{at}.normalized", f"{at}.out"))
+
+
+def _attention(at: str, n_head: int, after: str) -> Iterator[Band]:
+    heads = [f"{at}.head{j}" for j in range(n_head)]
+    yield Band((f"{at}.qkv",))
+    yield Band(tuple(f"{h}.scores" for h in heads))
+    yield Band(tuple(f"{h}.max" for h in heads))
+    yield Band(tuple(f"{h}.exp" for h in heads))
+    yield Band(tuple(f"{h}.sum" for h in heads))
+    yield Band(tuple(f"{h}.pattern" for h in heads))
+    yield Band(tuple(f"{h}.z" for h in heads), touching=True)
+    yield from _stack(f"{at}.out", after)
+
+
+def parameter_tabs(config: ModelConfig) -> Iterator[Tab]:
+    """After the lesson: the table of all weights, the vocabulary, a tab per matrix, one for a block's vectors."""
+    yield Tab("Parameters", "parameters", group="parameters")
+    yield Tab("Vocabulary", "vocabulary", (Band(("vocab.id", "vocab.text")),), group="parameters")
+    vectors: dict[str, list[str]] = {}
+    for name, (rows, _) in config.shapes().items():
+        if rows == 1 and name not in {"wte", "wpe", "lm_head.w"}:
+            vectors.setdefault(name.partition(".")[0], []).append(name)
+        else:
+            yield Tab(name, "matrix", (Band((name,)),), _block_of(name), "parameters")
+    for at, names in vectors.items():
+        yield Tab(f"{at} vectors", "vectors", (Band(tuple(names)),), _block_of(at), "parameters")
+
+
+def _block_of(name: str) -> int | None:
+    first = name.partition(".")[0]
+    return int(first[1:]) if first[0] == "h" and first[1:].isdigit() else None
+
+
+def _stack(*names: str) -> tuple[Band, ...]:
+    return tuple(Band((name,)) for name in names)
+
+
+def _bands(tab: Tab, plan: Plan) -> Iterator[Range]:
+    top = HEAD + (BAND if tab.group == "stage" else 1)
+    for band in tab.bands:
+        col = LEFT
+        for name in band.names:
+            rows, cols = plan[name].shape
+            yield Range(name, tab.name, top, col, rows, cols)
+            col += cols if band.touching else max(cols + 1, _PITCH)
+        top += max(plan[name].shape[0] for name in band.names) + 1 + BAND
+
+
+def _vectors(tab: Tab, plan: Plan) -> Iterator[Range]:
+    """One vector a row under one ruler, as in a table."""
+    for r, name in enumerate(tab.bands[0].names):
+        yield Range(name, tab.name, HEAD + 1 + r, LEFT, *plan[name].shape)
+
+
+def _add_views(plan: Plan, ranges: dict[str, Range]) -> None:
+    for name, expr in plan.items():
+        if expr.op == "columns":
+            ranges[name] = ranges[str(expr.args[0].name)].columns(name, *span(expr))
+        elif expr.op == "concat":
+            parts = [ranges[str(a.name)] for a in expr.args]
+            _check_touching(name, parts)
+            ranges[name] = parts[0]._replace(name=name, cols=sum(p.cols for p in parts))
+    if missing := [name for name in plan if name not in ranges]:
+        raise LayoutError(f"no tab has a place for {missing[0]}")
+
+
+def _check_touching(name: str, parts: list[Range]) -> None:
+    for left, right in pairwise(parts):
+        if (left.tab, left.row, left.col + left.cols) != (right.tab, right.row, right.col):
+            raise LayoutError(f"{name} spans {left.name} and {right.name}, which do not stand side by side")
+
+
+def _checked(box: Range) -> Range:
+    if box.row + box.rows > MAX_ROWS or box.col + box.cols > MAX_COLS:
+        raise LayoutError(
+            f"{box.name} ({box.rows} x {box.cols}) does not fit a sheet of {MAX_ROWS:,} rows and {MAX_COLS:,} columns"
+        )
+    return box
+
+
+def _check_tabs(tabs: Iterable[Tab]) -> None:
+    seen: set[str] = set()
+    for tab in tabs:
+        if len(tab.name) > MAX_TAB_NAME or tab.name.casefold() in seen:
+            raise LayoutError(f"tab name {tab.name!r} is too long or there twice")
+        seen.add(tab.name.casefold())

@@ -1,0 +1,311 @@
+"""Blueprint and values -> the cells of every tab. Pure: what this yields is what verify expects to find."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.plan import Role, say
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.a1 import fixed
+from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
+from sheetgpt.sheet.cells import Cell, Kind, Mass, Sheet, Style, Value
+from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Band, Range, Tab
+from sheetgpt.sheet.lessons import Lesson, lesson
+from sheetgpt.sheet.lower import Formula, lower
+
+Env = Mapping[str, NDArray[Any]]
+CARD_ROW = HEAD  # row of the card on Contents
+
+_VOCABULARY_ROWS = frozenset({"logits", "probs.exp", "probs"})
+_NO_TOKEN_ROWS = re.compile(r"(top|next|prompt|vocab|probs)(\..*)?|ln_f\.last")
+_BY_TOKEN = re.compile(r".*\.head\d+\.(scores|exp|pattern)")
+_SCALED = re.compile(r".*\.pattern|probs|logits|top\.prob")
+_STYLES = [
+    (re.compile(r"prompt\.next|next\.text"), Style.ANSWER),
+    (re.compile(r"prompt\.text"), Style.INPUT_TEXT),
+    (re.compile(r"(prompt|top)\.(tokens|text)|vocab\.text"), Style.TOKEN),
+    (re.compile(r"prompt\.(n|pos|ids)|vocab\.id|top\.rank"), Style.INPUT),
+    (re.compile(r"next\.id|top\.id"), Style.WHOLE),
+    (re.compile(r".*\.pattern|probs|top\.prob"), Style.SHARE),
+]
+
+
+class ParameterFact(NamedTuple):
+    """A line of the Parameters tab: where a matrix came from and how to know it again."""
+
+    name: str
+    file: str
+    file_sha256: str
+    numbers_sha256: str
+
+
+def sheets(book: Blueprint, env: Env, facts: list[ParameterFact]) -> Iterator[Sheet]:
+    """Every tab in order, with the values of `env` as parameters, inputs and caches."""
+    for tab in book.layout.tabs:
+        if tab.lesson == "contents":
+            yield _contents(book, tab, env)
+        elif tab.lesson == "parameters":
+            yield _parameters(book, tab, facts)
+        elif tab.lesson == "vectors":
+            yield _vectors(book, tab, env)
+        elif tab.group == "parameters":
+            yield _parameter(book, tab, env)
+        else:
+            yield _stage(book, tab, env)
+
+
+def names_of(book: Blueprint) -> dict[str, str]:
+    """Every defined name and its reference: one for each place, one for the card."""
+    names = {name: box.ref for name, box in book.layout.ranges.items()}
+    return names | {CARD_NAME: f"Contents!{fixed(CARD_ROW, 1)}"}
+
+
+def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
+    """The tab's words with every slot filled from the model."""
+    config, name = book.card.config, tab.name
+    slots: dict[str, object] = {**config.to_dict(), "d_head": config.d_head, "d_mlp": config.d_mlp}
+    slots |= {
+        "model": book.card.model,
+        "head": config.head_name,
+        "block": tab.block,
+        "name": name,
+        "n": book.card.n_rows,
+    }
+    if tab.lesson == "matrix":
+        rows, cols = config.shapes()[name]
+        places = lesson(tab.lesson).meaning(name)
+        file = f"model_{name.replace('.', '_')}.csv"
+        slots |= {"rows": rows, "cols": cols, "meaning": places, "file": file, "first_row": HEAD + 2}
+    return lesson(tab.lesson).fill(slots | {"at": name.partition(" ")[0]})
+
+
+# ---- the head that every tab has -------------------------------------------------------------------------
+
+
+def _head(book: Blueprint, tab: Tab) -> list[Cell]:
+    words = tab_lesson(book, tab)
+    rows = [(words.title, Style.TITLE), (words.what, Style.WHAT), (words.why, Style.WHY)]
+    head = [Cell(r, 0, Kind.TEXT, text, style) for r, (text, style) in enumerate(rows)]
+    return head + _links(book, tab)
+
+
+def _links(book: Blueprint, tab: Tab) -> list[Cell]:
+    tabs = book.layout.tabs
+    i = tabs.index(tab)
+    wanted = [("Contents", tabs[0])] if i else []
+    wanted += [("← " + tabs[i - 1].name, tabs[i - 1])] if i > 1 else []
+    wanted += [("→ " + tabs[i + 1].name, tabs[i + 1])] if i + 1 < len(tabs) else []
+    wanted += [("weights: " + t.name, t) for t in _weights_of(book, tab)]
+    return [Cell(3, 3 * k, Kind.LINK, text, Style.LINK, target=to.name) for k, (text, to) in enumerate(wanted)]
+
+
+def _weights_of(book: Blueprint, tab: Tab) -> list[Tab]:
+    """Parameter tabs that the formulas of a stage tab read."""
+    read = {i for band in tab.bands for name in band.names for i in book.plan.inputs(name)}
+    learned = [name for name in book.plan if name in read and book.plan.roles[name] is Role.PARAMETER]
+    return list({t.name: t for t in map(book.layout.tab_of, learned)}.values()) if tab.group == "stage" else []
+
+
+# ---- tabs of their own kind ------------------------------------------------------------------------------
+
+
+def _contents(book: Blueprint, tab: Tab, env: Env) -> Sheet:
+    cells = _head(book, tab)
+    cells += [_text(CARD_ROW, 0, "Card", Style.HEADING), _text(CARD_ROW, 1, book.card.to_json(), Style.CODE)]
+    facts = _card_facts(book.card.config)
+    cells += [
+        _text(CARD_ROW + 1 + k, c, text, Style.NOTE) for k, pair in enumerate(facts) for c, text in enumerate(pair)
+    ]
+    top = CARD_ROW + len(facts) + 2
+    cells += [_text(top, c, t, Style.HEADING) for c, t in ((0, "Tab"), (3, "What it shows"))]
+    for k, other in enumerate(book.layout.tabs[1:], top + 1):
+        cells.append(Cell(k, 0, Kind.LINK, other.name, Style.LINK, target=other.name))
+        cells.append(_text(k, 3, tab_lesson(book, other).title, Style.NOTE))
+    return Sheet(tab, cells, [], {}, [], [])
+
+
+def _card_facts(c: ModelConfig) -> list[tuple[str, str]]:
+    learned = sum(rows * cols for rows, cols in c.shapes().values())
+    return [
+        ("Blocks", f"{c.n_layer} blocks of {c.n_head} heads, {c.d_head} numbers wide each"),
+        ("Width", f"{c.n_embd} numbers for each token; {c.d_mlp} inside the MLP"),
+        ("Vocabulary", f"{c.n_vocab} tokens; the model sees at most {c.n_ctx} at once"),
+        ("Learned", f"{learned:,} numbers; the head is {'wte again' if c.tied else 'a matrix of its own'}"),
+    ]
+
+
+def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:
+    header = ("Name", "Rows", "Columns", "Numbers", "File", "SHA-256 of the file", "SHA-256 of the numbers")
+    cells = _head(book, tab) + [_text(HEAD, c, text, Style.HEADING) for c, text in enumerate(header)]
+    shapes = book.card.config.shapes()
+    for r, fact in enumerate(facts, HEAD + 1):
+        rows, cols = shapes[fact.name]
+        line: list[Value] = [
+            fact.name,
+            rows,
+            cols,
+            rows * cols,
+            fact.file,
+            fact.file_sha256,
+            fact.numbers_sha256,
+        ]
+        cells += [_static(r, c, value) for c, value in enumerate(line)]
+    last = HEAD + len(facts)
+    total = f"SUM(D{HEAD + 2}:D{last + 1})"
+    cells.append(_text(last + 1, 0, "All", Style.HEADING))
+    count = sum(rows * cols for rows, cols in shapes.values())
+    cells.append(Cell(last + 1, 3, Kind.FORMULA, total, Style.WHOLE, float(count)))
+    return Sheet(tab, cells, [], {}, [], [])
+
+
+def _vectors(book: Blueprint, tab: Tab, env: Env) -> Sheet:
+    cells, masses = _head(book, tab), []
+    boxes = [book.layout.ranges[name] for name in tab.bands[0].names]
+    cells += [_static(HEAD, LEFT + c, c, Style.RULER) for c in range(max(b.cols for b in boxes))]
+    for box in boxes:
+        cells.append(_text(box.row, 0, box.name, Style.LABEL))
+        masses.append(Mass(box, env[box.name]))
+    return Sheet(tab, cells, masses, {}, [], [])
+
+
+def _parameter(book: Blueprint, tab: Tab, env: Env) -> Sheet:
+    """A matrix as its CSV has it, or the vocabulary."""
+    cells, masses = _head(book, tab), []
+    for name in tab.bands[0].names:
+        box = book.layout.ranges[name]
+        cells += _ruler(book, box)
+        if book.plan.roles[name] is Role.PARAMETER:
+            masses.append(Mass(box, env[name]))
+        else:
+            cells += _given(book, box, env)
+    for r in range(box.rows):
+        label: Value = str(env["vocab.text"][r, 0]) if tab.name == book.card.config.head_name == "wte" else float(r)
+        cells.append(_static(box.row + r, 0, label, Style.LABEL))
+    return Sheet(tab, cells, masses, {}, [], [])
+
+
+# ---- the tabs of the pipeline ----------------------------------------------------------------------------
+
+
+def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
+    cells = _head(book, tab)
+    words = tab_lesson(book, tab)
+    scales: dict[str, Range] = {}
+    masked: list[Range] = []
+    token_rows: list[Range] = []
+    for band in tab.bands:
+        boxes = [book.layout.ranges[name] for name in band.names]
+        cells += _band_text(book, band, boxes, words)
+        cells += _row_labels(book, boxes[0], env)
+        token_rows += boxes if _has_token_rows(boxes[0].name) else []
+        for box in boxes:
+            cells += _ruler(book, box) if not _BY_TOKEN.fullmatch(box.name) else _token_ruler(book, box, env)
+            cells += _given(book, box, env) if book.plan[box.name].op == "data" else _computed(book, box, env)
+            masked += [box] if box.name.endswith(".scores") else []
+            if _SCALED.fullmatch(box.name):
+                scales[box.name] = box
+    return Sheet(tab, cells, [], scales, masked, token_rows)
+
+
+def _band_text(book: Blueprint, band: Band, boxes: list[Range], words: Lesson) -> Iterator[Cell]:
+    """Names, meaning, formulas, numpy lines: four rows above the ruler."""
+    top, left = boxes[0].row - BAND, boxes[0].col
+    for box in boxes:
+        yield _text(top, box.col, f"{box.name}  [{box.rows} x {box.cols}]", Style.NAME)
+    yield _text(top + 1, left, words.meaning(boxes[0].name), Style.NOTE)
+    computed = [box for box in boxes if book.plan[box.name].args]
+    shown = computed[:1] if ".head" in boxes[0].name else computed
+    if shown:
+        yield _text(top + 2, left, "    ".join(_formula_shown(book, box) for box in shown), Style.CODE)
+        yield _text(top + 3, left, "    ".join(f"{b.name} = {say(book.plan[b.name])}" for b in shown), Style.CODE)
+
+
+def _formula_shown(book: Blueprint, box: Range) -> str:
+    first = lower(book.plan, box.name, book.layout.ranges)[0]
+    text = f"={first.text}" if first.area is None else f"{{={first.text}}}"
+    return f"{a1(box.row, box.col)}: {text}"
+
+
+def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
+    if box.name in _VOCABULARY_ROWS:
+        yield from (_text(box.row + r, 0, str(env["vocab.text"][r, 0]), Style.LABEL) for r in range(box.rows))
+    elif _has_token_rows(box.name):
+        tokens = book.layout.ranges["prompt.tokens"]
+        for r in range(box.rows):
+            yield _label(box.row + r, 0, tokens.cell(r, 0, box.tab), env["prompt.tokens"][r, 0])
+
+
+def _has_token_rows(name: str) -> bool:
+    return not _NO_TOKEN_ROWS.fullmatch(name)
+
+
+def _token_ruler(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
+    """Columns that stand for tokens: who is looked at."""
+    tokens = book.layout.ranges["prompt.tokens"]
+    for c in range(box.cols):
+        yield _label(box.row - 1, box.col + c, tokens.cell(c, 0, box.tab), env["prompt.tokens"][c, 0])
+
+
+def _ruler(book: Blueprint, box: Range) -> Iterator[Cell]:
+    """Columns by number from 0; in `qkv` by query, key or value, head, and number within the head."""
+    if box.name.endswith(".qkv"):
+        d, width = book.card.config.n_embd, book.card.config.d_head
+        for c in range(box.cols):
+            text = f"{'qkv'[c // d]}{c % d // width}.{c % width}"
+            yield _text(box.row - 1, box.col + c, text, Style.RULER)
+    elif box.cols > 1:
+        yield from (_static(box.row - 1, box.col + c, c, Style.RULER) for c in range(box.cols))
+
+
+def _given(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
+    values, style = env[box.name], _style(book, box.name)
+    for r in range(box.rows):
+        for c in range(box.cols):
+            yield _static(box.row + r, box.col + c, values[r, c], style)
+
+
+def _computed(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
+    values, style = env[box.name], _style(book, box.name)
+    for f in lower(book.plan, box.name, book.layout.ranges):
+        yield from _formula_cells(box, f, values, style)
+
+
+def _formula_cells(box: Range, f: Formula, values: NDArray[Any], style: Style) -> Iterator[Cell]:
+    kind = Kind.FORMULA if f.area is None else Kind.ARRAY
+    row, col = box.row + f.r, box.col + f.c
+    yield Cell(row, col, kind, f.text, style, _plain(values[f.r, f.c]), f.area)
+    rows, cols = f.area or (1, 1)
+    for r in range(rows):
+        for c in range(cols):
+            if r or c:
+                value = _plain(values[f.r + r, f.c + c])
+                yield Cell(row + r, col + c, Kind.SPILL, value, style, value)
+
+
+def _style(book: Blueprint, name: str) -> Style:
+    return next((style for pattern, style in _STYLES if pattern.fullmatch(name)), Style.VALUE)
+
+
+# ---- atoms -----------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any) -> Value:
+    return value if isinstance(value, str) else float(value)
+
+
+def _text(row: int, col: int, text: str, style: Style) -> Cell:
+    return Cell(row, col, Kind.TEXT, text, style)
+
+
+def _static(row: int, col: int, value: Any, style: Style | None = None) -> Cell:
+    kind = Kind.TEXT if isinstance(value, str) else Kind.NUMBER
+    return Cell(row, col, kind, _plain(value), style or (Style.NOTE if kind is Kind.TEXT else Style.WHOLE))
+
+
+def _label(row: int, col: int, ref: str, value: Any) -> Cell:
+    return Cell(row, col, Kind.FORMULA, ref, Style.LABEL, _plain(value))

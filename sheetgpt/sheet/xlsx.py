@@ -1,0 +1,189 @@
+"""Sheets -> one .xlsx file. XlsxWriter writes all that has a face; `blocks` streams the matrices."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+
+from sheetgpt.errors import OutputError
+from sheetgpt.sheet.blocks import splice
+from sheetgpt.sheet.cells import Cell, Kind, Mass, Sheet, Style
+from sheetgpt.sheet.layout import Range
+
+_BLUE, _GREEN, _GREY, _SAND = "#DDEBF7", "#E2EFDA", "#7F7F7F", "#FFF2CC"
+_FORMATS: dict[Style, dict[str, object]] = {
+    Style.TITLE: {"bold": True, "font_size": 16},
+    Style.WHAT: {"font_size": 12},
+    Style.WHY: {"font_size": 12, "italic": True, "font_color": "#404040"},
+    Style.LINK: {"underline": True, "font_color": "#0563C1"},
+    Style.HEADING: {"bold": True, "bottom": 1},
+    Style.NAME: {"bold": True, "font_color": "#1F3864"},
+    Style.NOTE: {},
+    Style.CODE: {"font_name": "Courier New", "font_color": "#375623"},
+    Style.RULER: {"font_color": _GREY, "align": "center", "bottom": 1},
+    Style.LABEL: {"font_color": "#1F3864", "align": "right", "bg_color": "#F2F2F2"},
+    Style.INPUT: {"bg_color": _SAND, "num_format": "0"},
+    Style.INPUT_TEXT: {"bg_color": _SAND, "bold": True, "font_size": 14},
+    Style.PARAMETER: {"bg_color": _BLUE, "num_format": "0.000"},
+    Style.VALUE: {"num_format": "0.000"},
+    Style.WHOLE: {"num_format": "0"},
+    Style.SHARE: {"num_format": "0.0%"},
+    Style.TOKEN: {"bg_color": _SAND},
+    Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": _GREEN, "border": 1},
+}
+_PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
+_MEANT_AS_TEXT = ("=", "+", "-", "@")  # a spreadsheet would take these for formulas if typed
+
+
+def write(path: Path, sheets: Iterable[Sheet], names: Mapping[str, str]) -> None:
+    """Write the workbook to `path` (see `whole_file`). `names`: defined name -> reference without `=`."""
+    buffer = io.BytesIO()
+    masses = _write_faces(buffer, sheets, names)
+    splice(buffer, path, masses)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its name only if all goes well; raises `OutputError`."""
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: name a file in it")
+    try:
+        handle, name = tempfile.mkstemp(suffix=".xlsx", prefix=".sheetgpt-", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise OutputError(f"cannot write into {path.parent} ({error.strerror}): choose another with -o") from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path} ({error.strerror})") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write_faces(buffer: io.BytesIO, sheets: Iterable[Sheet], names: Mapping[str, str]) -> dict[str, Sequence[Mass]]:
+    options = {
+        "in_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+    }
+    masses: dict[str, Sequence[Mass]] = {}
+    with xlsxwriter.Workbook(buffer, options) as book:
+        book.set_properties({"title": "sheetgpt", "comments": "made by sheetgpt", "created": datetime(2000, 1, 1)})
+        styles = _Styles(book)
+        for number, sheet in enumerate(sheets, 1):
+            _write_sheet(book.add_worksheet(sheet.tab.name), sheet, styles)
+            masses[f"xl/worksheets/sheet{number}.xml"] = sheet.masses
+        for name, ref in names.items():
+            book.define_name(name, "=" + ref)
+    return masses
+
+
+class _Styles:
+    """Formats of one workbook, each made once."""
+
+    def __init__(self, book: Any) -> None:
+        self._plain = {style: book.add_format(look) for style, look in _FORMATS.items()}
+        self._quoted = {style: book.add_format(look | {"quote_prefix": True}) for style, look in _FORMATS.items()}
+        self.masked = book.add_format({"font_color": "#BFBFBF", "num_format": '"masked"'})
+        self.padding = book.add_format({"font_color": "#BFBFBF", "bg_color": "#F2F2F2"})
+
+    def of(self, cell: Cell) -> Any:
+        quoted = cell.kind is Kind.TEXT and str(cell.body).startswith(_MEANT_AS_TEXT)
+        return (self._quoted if quoted else self._plain)[cell.style]
+
+    def parameter(self) -> Any:
+        return self._plain[Style.PARAMETER]
+
+
+def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
+    _frame(ws, sheet)
+    for cell in sheet.cells:
+        _WRITE[cell.kind](ws, cell, styles.of(cell))
+    for box, _ in sheet.masses:
+        ws.write_blank(box.row, box.col, None, styles.parameter())
+    for name, box in sheet.scales.items():
+        ws.conditional_format(*_corners(box), _SCALE if name != "logits" else _SIGNED_SCALE)
+    for box in sheet.masked:
+        ws.conditional_format(*_corners(box), {"type": "cell", "criteria": "<", "value": -1e9, "format": styles.masked})
+    for box in sheet.token_rows:
+        blank = {"type": "formula", "criteria": f'=$A{box.row + 1}=""', "format": styles.padding}
+        ws.conditional_format(*_corners(box), blank)
+
+
+def _corners(box: Range) -> tuple[int, int, int, int]:
+    return box.row, box.col, box.row + box.rows - 1, box.col + box.cols - 1
+
+
+_SCALE = {"type": "2_color_scale", "min_color": "#FFFFFF", "max_color": "#F8A13F"}
+_SIGNED_SCALE = {
+    "type": "3_color_scale",
+    "min_color": "#9DC3E6",
+    "mid_color": "#FFFFFF",
+    "max_color": "#F8A13F",
+}
+
+
+def _frame(ws: Any, sheet: Sheet) -> None:
+    ws.set_column(0, 0, 14)
+    if sheet.tab.lesson == "prompt":
+        ws.set_column(1, 1, 60)
+    ws.freeze_panes(1, 1)
+    ws.set_landscape()
+    ws.fit_to_pages(1, 1)
+    ws.print_area(0, 0, min(max(c.row for c in sheet.cells), _PRINT_ROWS), _PRINT_COLS)
+    if sheet.tab.group == "parameters":
+        ws.set_tab_color("#9DC3E6")
+
+
+def _text(ws: Any, cell: Cell, look: Any) -> None:
+    ws.write_string(cell.row, cell.col, cell.body, look)
+
+
+def _number(ws: Any, cell: Cell, look: Any) -> None:
+    ws.write_number(cell.row, cell.col, cell.body, look)
+
+
+def _formula(ws: Any, cell: Cell, look: Any) -> None:
+    ws.write_formula(cell.row, cell.col, f"={cell.body}", look, cell.cached)
+
+
+def _array(ws: Any, cell: Cell, look: Any) -> None:
+    rows, cols = cell.area or (1, 1)
+    last = (cell.row + rows - 1, cell.col + cols - 1)
+    ws.write_array_formula(cell.row, cell.col, *last, f"{{={cell.body}}}", look, cell.cached)
+
+
+def _spill(ws: Any, cell: Cell, look: Any) -> None:
+    (_text if isinstance(cell.body, str) else _number)(ws, cell, look)
+
+
+def _link(ws: Any, cell: Cell, look: Any) -> None:
+    ws.write_url(cell.row, cell.col, f"internal:'{cell.target}'!A1", look, cell.body)
+
+
+_WRITE: dict[Kind, Callable[[Any, Cell, Any], None]] = {
+    Kind.TEXT: _text,
+    Kind.NUMBER: _number,
+    Kind.FORMULA: _formula,
+    Kind.ARRAY: _array,
+    Kind.SPILL: _spill,
+    Kind.LINK: _link,
+}

@@ -1,0 +1,66 @@
+"""What tests share: a very small model with random weights, the bundled ones, the test data beside a clone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sheetgpt.build import Built, build
+from sheetgpt.models import bpe
+from sheetgpt.models.config import ModelConfig
+from sheetgpt.models.export import write_model
+from sheetgpt.models.weights import Weights, find_model
+
+TINY = ModelConfig(n_vocab=260, n_ctx=16, n_embd=8, n_head=2, n_layer=2)
+UNTIED = ModelConfig(n_vocab=260, n_ctx=8, n_embd=12, n_head=3, n_layer=1, eps=1e-3, tied=False)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden texts anew; review the diff")
+
+
+def random_arrays(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
+    """float32 weights large enough that nothing is trivially small; gains about 1."""
+    rng = np.random.default_rng(seed)
+    out = {}
+    for name, shape in config.shapes().items():
+        mean = 1.0 if name.endswith(".g") else 0.0
+        out[name] = rng.normal(mean, 0.4, shape).astype(np.float32)
+    return out
+
+
+def make_model(folder: Path, config: ModelConfig, seed: int = 0) -> Weights:
+    """A model folder as any user's would be: CSVs, manifest, a byte-level vocabulary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bpe.save(folder, bpe.learn(["the cat sat on the mat, the cat sat"], config.n_vocab))
+    write_model(folder, folder.name, config, random_arrays(config, seed))
+    return Weights.open(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    return make_model(tmp_path_factory.mktemp("models") / "tiny", TINY)
+
+
+@pytest.fixture(scope="session")
+def untied(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    return make_model(tmp_path_factory.mktemp("models") / "untied", UNTIED, seed=1)
+
+
+@pytest.fixture(scope="session")
+def fable() -> Weights:
+    return find_model("fable")
+
+
+@pytest.fixture(scope="session")
+def sorter() -> Weights:
+    return find_model("sorter")
+
+
+@pytest.fixture(scope="session")
+def tiny_book(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A workbook of the tiny model with two rows of padding."""
+    path = tmp_path_factory.mktemp("books") / "tiny.xlsx"
+    return build(tiny, "the cat sat", path, n_rows=len(tiny.tokenizer().encode("the cat sat")) + 2)

@@ -1,0 +1,111 @@
+"""Where places stand: nothing overlaps, everything fits, every tab has its words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sheetgpt.errors import LayoutError
+from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.model import gpt2
+from sheetgpt.resources import templates_dir
+from sheetgpt.sheet.a1 import cell, column, parse_area, parse_cell
+from sheetgpt.sheet.blueprint import Blueprint, Card
+from sheetgpt.sheet.layout import lay_out
+from sheetgpt.sheet.sheets import tab_lesson
+
+configs = st.builds(
+    lambda v, c, h, w, n, tied: ModelConfig(v, c, h * w, h, n, tied=tied),
+    st.integers(2, 40), st.integers(1, 12), st.integers(1, 4), st.integers(1, 5), st.integers(1, 3), st.booleans(),
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(configs, st.data())
+def test_no_two_places_share_a_cell(config: ModelConfig, data: st.DataObject) -> None:
+    plan = gpt2(config, data.draw(st.integers(1, config.n_ctx)))
+    layout = lay_out(config, plan)
+    taken: dict[tuple[str, int, int], str] = {}
+    for name, box in layout.ranges.items():
+        assert (box.rows, box.cols) == plan[name].shape
+        for r in range(0 if plan.is_view(name) else box.rows):
+            for c in range(box.cols):
+                other = taken.setdefault((box.tab, box.row + r, box.col + c), name)
+                assert other == name, f"{name} stands on {other}"
+
+
+@settings(max_examples=20, deadline=None)
+@given(configs)
+def test_views_stand_where_their_parts_are(config: ModelConfig) -> None:
+    layout = lay_out(config, gpt2(config, 1))
+    for i in range(config.n_layer):
+        z = layout.ranges[f"h{i}.attn.z"]
+        for j in range(config.n_head):
+            part = layout.ranges[f"h{i}.attn.head{j}.z"]
+            assert (part.tab, part.row, part.col) == (z.tab, z.row, z.col + j * config.d_head)
+            k = layout.ranges[f"h{i}.attn.head{j}.k"]
+            assert k.col == layout.ranges[f"h{i}.attn.qkv"].col + config.n_embd + j * config.d_head
+
+
+def test_a_place_that_does_not_fit_a_sheet_is_refused() -> None:
+    config = ModelConfig(n_vocab=5, n_ctx=8, n_embd=5462, n_head=2, n_layer=1)  # c_attn.w has 16,386 columns
+    with pytest.raises(LayoutError, match=r"16,384 columns"):
+        lay_out(config, gpt2(config, 1))
+
+
+def test_a_model_larger_than_any_workbook_is_refused() -> None:
+    config = ModelConfig(n_vocab=50257, n_ctx=1024, n_embd=1600, n_head=25, n_layer=48)
+    with pytest.raises(LayoutError, match="too many"):
+        Blueprint.of(Card("xl", config, 1))
+
+
+def test_every_tab_has_a_lesson_with_every_slot_filled() -> None:
+    for tied in (True, False):
+        config = ModelConfig(7, 8, 4, 2, 2, tied=tied)
+        book = Blueprint.of(Card("small", config, 3))
+        used = set()
+        for tab in book.layout.tabs:
+            words = tab_lesson(book, tab)
+            used.add(tab.lesson)
+            assert all((words.title, words.what, words.why))
+            assert "$" not in "".join((words.title, words.what, words.why, *words.places.values()))
+            for band in tab.bands if tab.group == "stage" else ():
+                assert words.meaning(band.names[0]), f"{tab.lesson}.md says nothing of {band.names[0]}"
+        assert used == {path.stem for path in templates_dir().glob("*.md")}
+
+
+def test_a_slot_that_nothing_fills_is_an_error() -> None:
+    book = Blueprint.of(Card("small", ModelConfig(7, 8, 4, 2, 1), 3))
+    words = tab_lesson(book, book.layout.tabs[0])
+    with pytest.raises(LayoutError, match="nothing fills"):
+        words._replace(what="$nonsense").fill({})
+
+
+def test_tabs_are_in_the_order_of_the_pipeline() -> None:
+    book = Blueprint.of(Card("small", ModelConfig(7, 8, 4, 2, 1), 3))
+    names = [tab.name for tab in book.layout.tabs]
+    assert names[:11] == ["Contents", "Prompt", "Tokens", "Embedding", "h0 ln_1", "h0 attention", "h0 ln_2", "h0 mlp",
+                          "ln_f", "Logits", "Next token"]  # fmt: skip
+    assert names[11:] == ["Parameters", "Vocabulary", "wte", "wpe", "h0.attn.c_attn.w", "h0.attn.c_proj.w",
+                          "h0.mlp.c_fc.w", "h0.mlp.c_proj.w", "h0 vectors", "ln_f vectors"]  # fmt: skip
+
+
+@given(st.integers(0, 1_048_575), st.integers(0, 16_383))
+def test_addresses_read_back(r: int, c: int) -> None:
+    assert parse_cell(cell(r, c)) == (r, c)
+    assert parse_area(f"A1:{cell(r, c)}") == (0, 0, r, c)
+
+
+def test_columns_are_those_of_xlsxwriter() -> None:
+    from xlsxwriter.utility import xl_col_to_name  # another hand
+
+    assert all(column(c) == xl_col_to_name(c) for c in range(16_384))
+
+
+def test_a_card_reads_back() -> None:
+    card = Card("fable", ModelConfig(7, 8, 4, 2, 1, eps=1e-3, tied=False), 3)
+    assert Card.from_json(card.to_json()) == card
+    assert Card.from_json(replace(card, n_rows=8).to_json()).n_rows == 8
