@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sheetgpt.sheet.readback import CellError
+
 OWN_TOLERANCE = 1e-11  # a place against numpy on the workbook's own inputs
 TOTAL_TOLERANCE = 1e-9  # a place against the whole pipeline in numpy, from the prompt
 
@@ -15,6 +17,20 @@ def as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     """Cells as float64; whatever is no number (text, error, blank, true) is NaN."""
     flat = [v if type(v) is float else np.nan for v in values.ravel().tolist()]
     return np.array(flat, dtype=np.float64).reshape(values.shape)
+
+
+def as_text(values: NDArray[Any]) -> NDArray[Any]:
+    """Cells as they are, but an empty cell is the empty text."""
+    flat = np.empty(values.size, dtype=object)
+    flat[:] = ["" if v is None else v for v in values.ravel().tolist()]
+    return flat.reshape(values.shape)
+
+
+def failed(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Cells that hold an error, or no number where there should be one."""
+    if values.dtype == object:
+        return np.array([isinstance(v, CellError) for v in values.ravel()], dtype=bool).reshape(values.shape)
+    return np.isnan(values)
 
 
 def gaps(found: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.evaluate import evaluate
 from sheetgpt.check.faults import Fault, FaultKind, shown
-from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_numbers, first_over, gaps, worst
+from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_numbers, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import Places, inspect_cells, inspect_names, inspect_tabs
 from sheetgpt.check.source import Source, expected
 from sheetgpt.engines.base import Values, get
@@ -25,7 +25,7 @@ from sheetgpt.errors import WorkbookError
 from sheetgpt.models.weights import digest, file_name
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_cell
+from sheetgpt.sheet.a1 import parse_area, parse_cell
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.cells import Cell, Sheet
 from sheetgpt.sheet.layout import HEAD, Range
@@ -117,26 +117,31 @@ class _Check:
     def __init__(self, book: Book, blueprint: Blueprint, values: Values, engine: str, model: str | None) -> None:
         self.book, self.blueprint, self.values, self.engine = book, blueprint, values, engine
         self.plan, self.ranges = blueprint.plan, blueprint.layout.ranges
-        self.found = {name: self._found(box) for name, box in self.ranges.items()}
+        self.found = {name: self._found(name, _named(book, box)) for name, box in self.ranges.items()}
         self.facts = read_facts(book, blueprint)
         recorded = {fact.name: fact.numbers_sha256 for fact in self.facts}
         self.source = Source.find(blueprint, recorded, model)
         self.wanted = expected(blueprint, self.source, self.found)
-        self.sheets = list(sheets(blueprint, self.wanted, self.facts))
+        labels = {"prompt.tokens": self.found["prompt.tokens"]}  # a label is right if it shows what stands there
+        self.sheets = list(sheets(blueprint, self.wanted | labels, self.facts))
         self.places = _places(blueprint)
 
     # ---- what was found
 
-    def _found(self, box: Range) -> NDArray[Any]:
+    def _found(self, name: str, box: Range | None) -> NDArray[Any]:
         """A place's values: computed ones from the engine, the rest as they stand; text as objects."""
-        sheet, computed = self.book.sheets.get(box.tab), self.values.get(box.tab, {})
-        block = sheet.block(box.row, box.col, box.rows, box.cols) if sheet else np.full((box.rows, box.cols), None)
+        block = np.full(self.plan[name].shape, None) if box is None else self._block(box)
+        return as_text(block) if name in self.plan.text else as_numbers(block)
+
+    def _block(self, box: Range) -> NDArray[Any]:
+        block = self.book.sheets[box.tab].block(box.row, box.col, box.rows, box.cols)
+        computed = self.values.get(box.tab, {})
         if computed and self.plan.roles[box.name] is Role.VALUE:
             for r in range(box.rows):
                 for c in range(box.cols):
                     at = (box.row + r, box.col + c)
                     block[r, c] = computed.get(at, block[r, c])
-        return block if box.name in self.plan.text else as_numbers(block)
+        return block
 
     def _own(self, name: str) -> NDArray[Any]:
         """The place recomputed from the workbook's own inputs; NaN where those make no sense."""
@@ -147,6 +152,10 @@ class _Check:
         except (IndexError, ValueError, TypeError):
             value = np.full(expr.shape, np.nan)
         return np.broadcast_to(value, expr.shape)
+
+    def _inputs_fail(self, name: str) -> bool:
+        """Whether some input of the place holds an error, or text for a number."""
+        return any(failed(self.found[i]).any() for i in self.plan.inputs(name))
 
     # ---- what is wrong
 
@@ -195,6 +204,8 @@ class _Check:
         given = expr.op == "data"
         wanted = self.wanted[name] if given else self._own(name)
         own = gaps(self.found[name], wanted)
+        if self._inputs_fail(name):
+            own = np.where(failed(self.found[name]), 0.0, own)  # an error that came in with an input
         total = gaps(self.found[name], self.wanted[name])
         faults += self._value_faults(name, own, wanted)
         if given and self.plan.roles[name] is Role.PARAMETER:
@@ -236,8 +247,8 @@ class _Check:
         if sheet is None:
             return
         block, found = sheet.block(box.row, box.col, box.rows, box.cols), self.found[name]
-        missing = np.array([v is None for v in block.ravel()]).reshape(block.shape)
-        cached: NDArray[Any] = block if name in self.plan.text else as_numbers(block)
+        missing = as_text(block) == ""
+        cached: NDArray[Any] = as_text(block) if name in self.plan.text else as_numbers(block)
         gap = np.where(missing, 0.0, gaps(cached, found))
         if at := first_over(gap, TOTAL_TOLERANCE):
             more = int((gap > TOTAL_TOLERANCE).sum()) - 1
@@ -314,6 +325,18 @@ def _same(found: Value, wanted: object) -> bool:
     if isinstance(wanted, float):
         return type(found) is float and abs(found - wanted) <= TOTAL_TOLERANCE * max(1.0, abs(wanted))
     return (found or "") == wanted and not isinstance(found, CellError)
+
+
+def _named(book: Book, box: Range) -> Range | None:
+    """Where the workbook's defined name says that a place is; None if that is nowhere, or of another shape."""
+    tab, _, area = book.names.get(box.name, "").rpartition("!")
+    try:
+        r0, c0, r1, c1 = parse_area(area)
+    except ValueError:
+        return None
+    tab = tab.removeprefix("'").removesuffix("'").replace("''", "'")
+    same = tab in book.sheets and (r1 - r0 + 1, c1 - c0 + 1) == (box.rows, box.cols)
+    return Range(box.name, tab, r0, c0, box.rows, box.cols) if same else None
 
 
 def _item(values: NDArray[Any], at: tuple[int, int]) -> object:

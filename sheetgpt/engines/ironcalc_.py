@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,9 @@ from sheetgpt.sheet.readback import Area, CellError, Value, cells
 
 if TYPE_CHECKING:
     import ironcalc
+
+
+_MOST_PASSES = 50
 
 
 class IronCalc(WorkerEngine):
@@ -38,11 +41,27 @@ def compute(file: Path, areas: Areas) -> dict[str, list[Value]]:
 
     try:
         model = ironcalc.load_from_xlsx(str(file), "en", "UTC")
-        model.evaluate()
     except ironcalc.WorkbookError as error:
         raise EngineError(f"cannot load the workbook ({error})") from None
     order = {sheet["name"]: i for i, sheet in enumerate(model.get_worksheets_properties())}
-    return {tab: list(_values(model, order[tab], found)) for tab, found in areas.items()}
+    return _settled(model, lambda: {tab: list(_values(model, order[tab], found)) for tab, found in areas.items()})
+
+
+def _settled(model: ironcalc.Model, read: Callable[[], dict[str, list[Value]]]) -> dict[str, list[Value]]:
+    """Evaluate until nothing changes any more.
+
+    IronCalc computes a cell on demand when a formula further up needs it, but not the array formula that a
+    cell belongs to: a formula that stands before such an array sees its cells empty in the first pass. When two
+    passes agree, every formula has seen the final value of all that it reads.
+    """
+    before: dict[str, list[Value]] = {}
+    for _ in range(_MOST_PASSES):
+        model.evaluate()
+        values = read()
+        if values == before:
+            return values
+        before = values
+    raise EngineError(f"its values still change after {_MOST_PASSES} passes")
 
 
 def _values(model: ironcalc.Model, sheet: int, areas: list[Area]) -> Iterator[Value]:

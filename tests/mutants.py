@@ -1,0 +1,140 @@
+"""Faulty copies of a workbook: each changes one thing in the file, as a slip of the hand or of the mind would."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+from sheetgpt.check.faults import FaultKind
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.lower import lower
+
+Edit = Callable[[str], str]
+
+
+class Mutant(NamedTuple):
+    """What to change, and where the verifier must say it is."""
+
+    name: str
+    part: Callable[[Blueprint], str]  # tab name, or a part of the package
+    edit: Callable[[Blueprint], Edit]
+    kind: FaultKind
+    place: str
+    cell: str = ""  # A1 of the fault where it is not the place's first cell
+
+
+def make(mutant: Mutant, book: Blueprint, source: Path, target: Path) -> None:
+    """Write the mutant of `source`; fails if the edit changes nothing."""
+    where = mutant.part(book)
+    tabs = [tab.name for tab in book.layout.tabs]
+    part = f"xl/worksheets/sheet{tabs.index(where) + 1}.xml" if where in tabs else where
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == part:
+                text = data.decode()
+                changed = mutant.edit(book)(text)
+                assert changed != text, f"{mutant.name} changes nothing"
+                data = changed.encode()
+            new.writestr(name, data)
+
+
+def formula(place: str, old: str, new: str, kind: FaultKind = FaultKind.FORMULA) -> Mutant:
+    """The formula of a place, the first one where there are several, with `old` replaced by `new`."""
+
+    def edit(book: Blueprint) -> Edit:
+        text = lower(book.plan, place, book.layout.ranges)[0].text
+        assert old in text, f"{text} has no {old}"
+        before, after = (f">{escape(t, quote=False)}</f>" for t in (text, text.replace(old, new)))
+        return lambda xml: _replace_once(xml, before, after)
+
+    return Mutant(f"{place}: {old} -> {new}", lambda b: b.layout.ranges[place].tab, edit, kind, place)
+
+
+def cell(place: str, r: int, c: int, content: str, kind: FaultKind, name: str) -> Mutant:
+    """One cell of a place with other content; `{v}` in it is the old value's text."""
+
+    def edit(book: Blueprint) -> Edit:
+        box = book.layout.ranges[place]
+        return lambda xml: replace_cell(xml, a1(box.row + r, box.col + c), content)
+
+    return Mutant(name, lambda b: b.layout.ranges[place].tab, edit, kind, place, f"{r},{c}")
+
+
+def replace_cell(xml: str, at: str, content: str) -> str:
+    """The sheet with another `<c>` element at `at`; its style is kept."""
+    pattern = re.compile(rf'<c r="{at}"( s="\d+")?[^>]*>(?:<f.*?</f>)?<v>([^<]*)</v></c>')
+    match = pattern.search(xml)
+    assert match is not None, f"no cell {at}"
+    opening = f'<c r="{at}"{match[1] or ""}'
+    return xml.replace(match[0], opening + content.replace("{v}", match[2]))
+
+
+def renamed(place: str, ref: str) -> Mutant:
+    """A defined name that leads elsewhere."""
+
+    def edit(book: Blueprint) -> Edit:
+        old = f'<definedName name="{place}">{escape(book.layout.ranges[place].ref, quote=False)}<'
+        last = book.layout.ranges["prompt.ids"].row + book.card.n_rows  # bands begin in the same row on every tab
+        return lambda xml: _replace_once(xml, old, f'<definedName name="{place}">{ref.format(last=last)}<')
+
+    return Mutant(f"{place} -> {ref}", lambda _: "xl/workbook.xml", edit, FaultKind.NAME, place)
+
+
+def _replace_once(xml: str, old: str, new: str) -> str:
+    assert old in xml, f"no {old}"
+    return xml.replace(old, new, 1)
+
+
+def _number(value: str) -> str:
+    return f"><v>{value}</v></c>"
+
+
+MUTANTS = [
+    # the weights
+    cell("h1.mlp.c_fc.w", 3, 2, _number("{v}1"), FaultKind.WEIGHT, "a digit more on a weight"),
+    cell("wte", 255, 7, _number("0.5"), FaultKind.WEIGHT, "another weight"),
+    cell("h0.ln_1.g", 0, 3, ' t="inlineStr"><is><t>0.5</t></is></c>', FaultKind.WEIGHT, "text 0.5 for a weight"),
+    cell("h0.attn.c_proj.w", 1, 1, ' t="e"><v>#N/A</v></c>', FaultKind.WEIGHT, "an error for a weight"),
+    cell("wpe", 2, 2, ' t="b"><v>1</v></c>', FaultKind.WEIGHT, "TRUE for a weight"),
+    # attention
+    formula("h0.attn.head1.scores", "/SQRT(4)", ""),
+    formula("h1.attn.head0.scores", "TRANSPOSE(prompt.pos)<=prompt.pos", "prompt.pos<=TRANSPOSE(prompt.pos)"),
+    formula("h1.attn.head0.scores", "<=", "<"),
+    formula("h1.attn.head0.scores", "h1.attn.head0.k", "h1.attn.head1.k"),
+    formula("h0.attn.head0.z", "h0.attn.head0.v", "h0.attn.head1.v"),
+    formula("h0.attn.head0.exp", "-h0.attn.head0.max", ""),
+    formula("h1.attn.out", "+h1.attn.c_proj.b", ""),
+    formula("h0.attn.qkv", "+h0.attn.c_attn.b", "-h0.attn.c_attn.b"),
+    # layer norm, residuals, MLP
+    formula("h1.ln_2.var", "VARP(", "VAR("),
+    formula("h0.ln_1.normalized", "1E-05", "0.001"),
+    formula("h1.ln_1.mean", "AVERAGE(", "MAX("),
+    formula("h1.resid_mid", "h0.resid_post", "embed.out"),
+    formula("h0.mlp.post", "0.044715", "0.04471"),
+    formula("h0.mlp.post", "^3", "^2"),
+    # look-ups and the end
+    formula("embed.token", "+1,", "+2,"),
+    formula("prompt.next", "next.text", '"cat"'),
+    formula("next.id", "-1", ""),
+    formula("probs", "probs.sum", "SUM(logits)"),
+    # what stands where something else belongs
+    cell("h1.ln_1.mean", 1, 0, _number("{v}"), FaultKind.CONSTANT, "the right constant over a formula"),
+    cell("h1.ln_1.mean", 1, 0, _number("0.125"), FaultKind.CONSTANT, "a wrong constant over a formula"),
+    cell("prompt.ids", 1, 0, _number("7"), FaultKind.INPUT, "another token"),
+    cell("prompt.n", 0, 0, _number("1"), FaultKind.INPUT, "another length"),
+    renamed("h0.attn.head0.k", "'h0 attention'!$B$11:$E$12"),
+    renamed("h1.mlp.out", "'h1 mlp'!$B$11:$I${last}"),
+]
+
+
+def stale(xml: str, at: str) -> str:
+    """The sheet with another cached value in a formula cell."""
+    changed, n = re.subn(rf'(<c r="{at}"[^>]*><f>[^<]*</f><v>)[^<]*', r"\g<1>0.875", xml)
+    assert n == 1
+    return changed

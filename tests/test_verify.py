@@ -1,0 +1,189 @@
+"""The verifier's own proof: it passes what is right, catches what is wrong, and says where."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sheetgpt.build import Built, build
+from sheetgpt.check.faults import FaultKind
+from sheetgpt.check.report import to_json, to_text
+from sheetgpt.check.verify import Report, verify
+from sheetgpt.errors import EngineError, WeightError, WorkbookError
+from sheetgpt.models.weights import Weights
+from sheetgpt.sheet.a1 import cell as a1
+from tests.mutants import MUTANTS, Mutant, make, stale
+
+
+@pytest.fixture(scope="module")
+def untouched(tiny_book: Built, tiny: Weights) -> Report:
+    return verify(tiny_book.path, "ironcalc", str(tiny.folder))
+
+
+def test_the_untouched_file_passes(untouched: Report) -> None:
+    assert untouched.faults == []
+    assert untouched.unchecked == []
+    assert untouched.exit_code == 0
+    assert untouched.cells_checked == untouched.cells_present > 10_000
+    assert {row.status for row in untouched.rows} == {"ok"}
+    assert max(row.own_gap for row in untouched.rows) < 1e-13
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)
+def test_a_mutant_is_caught_and_blamed_on_the_right_place(
+    mutant: Mutant, tiny_book: Built, tiny: Weights, tmp_path: Path
+) -> None:
+    book = tiny_book.blueprint
+    make(mutant, book, tiny_book.path, tmp_path / "mutant.xlsx")
+    report = verify(tmp_path / "mutant.xlsx", "ironcalc", str(tiny.folder))
+    first = report.first_fault
+    assert first is not None
+    assert report.exit_code == 1
+    assert (first.kind, first.place) == (mutant.kind, mutant.place)
+    blamed = {f.place for f in report.faults if f.kind is not FaultKind.STALE}
+    assert blamed == {mutant.place}, "an innocent place is blamed"
+    if mutant.cell:
+        r, c = map(int, mutant.cell.split(","))
+        box = book.layout.ranges[mutant.place]
+        assert (first.tab, first.cell) == (box.tab, a1(box.row + r, box.col + c))
+
+
+def test_a_stale_cache_is_told_from_a_wrong_formula(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    box = tiny_book.blueprint.layout.ranges["h0.ln_1.var"]
+    at = a1(box.row + 2, box.col)
+    mutant = Mutant("stale", lambda _: box.tab, lambda _: lambda xml: stale(xml, at), FaultKind.STALE, box.name)
+    make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "stale.xlsx")
+    report = verify(tmp_path / "stale.xlsx", "ironcalc", str(tiny.folder))
+    assert [(f.kind, f.place, f.cell, f.found) for f in report.faults] == [(FaultKind.STALE, box.name, at, "0.875")]
+    cached = verify(tmp_path / "stale.xlsx", "cached", str(tiny.folder))
+    assert cached.first_fault is not None
+    assert (cached.exit_code, cached.first_fault.place) == (1, box.name)
+
+
+def test_a_weight_is_caught_without_its_source(tiny_book: Built, tmp_path: Path) -> None:
+    """By the SHA-256 that stands on the tab Parameters."""
+    mutant = MUTANTS[0]
+    make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "mutant.xlsx")
+    report = verify(tmp_path / "mutant.xlsx")
+    assert [(f.kind, f.place) for f in report.faults if f.kind is not FaultKind.STALE] == [
+        (FaultKind.WEIGHT, mutant.place)
+    ]
+
+
+def test_without_the_source_nothing_is_called_proven(tiny_book: Built) -> None:
+    report = verify(tiny_book.path)
+    assert (report.faults, report.exit_code) == ([], 4)
+    assert "is not here" in report.unchecked[0]
+
+
+def test_cached_values_alone_are_never_a_proof(tiny_book: Built, tiny: Weights) -> None:
+    report = verify(tiny_book.path, "cached", str(tiny.folder))
+    assert (report.faults, report.exit_code) == ([], 4)
+    assert "no engine ran" in report.unchecked[0]
+    assert report.cells_checked < report.cells_present
+
+
+def test_a_label_is_checked_too(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    def edit(xml: str) -> str:
+        return xml.replace(">Tokens!J12</f>", ">Tokens!J11</f>", 1)
+
+    mutant = Mutant("label", lambda _: "h0 mlp", lambda _: edit, FaultKind.FORMULA, "")
+    make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "label.xlsx")
+    report = verify(tmp_path / "label.xlsx", "ironcalc", str(tiny.folder))
+    assert {(f.kind, f.tab, f.place) for f in report.faults} >= {(FaultKind.FORMULA, "h0 mlp", "")}
+
+
+def test_a_ruler_that_a_lookup_reads_is_blamed_before_the_lookup(
+    tiny_book: Built, tiny: Weights, tmp_path: Path
+) -> None:
+    def edit(xml: str) -> str:
+        return xml.replace("<v>3</v></c>", "<v>4</v></c>", 1)  # row 10 of Embedding: the first ruler
+
+    mutant = Mutant("ruler", lambda _: "Embedding", lambda _: edit, FaultKind.INPUT, "")
+    make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "ruler.xlsx")
+    report = verify(tmp_path / "ruler.xlsx", "ironcalc", str(tiny.folder))
+    kinds = {(f.kind, f.place, f.tab, f.cell) for f in report.faults}
+    assert (FaultKind.INPUT, "", "Embedding", "E10") in kinds
+    assert (FaultKind.VALUE, "embed.token", "Embedding", "E11") in kinds
+
+
+def test_a_note_in_the_margin_is_counted_not_condemned(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    def edit(xml: str) -> str:
+        note = '<row r="900"><c r="C900" t="inlineStr"><is><t>I see!</t></is></c></row></sheetData>'
+        return xml.replace("</sheetData>", note)
+
+    mutant = Mutant("note", lambda _: "h0 mlp", lambda _: edit, FaultKind.TEXT, "")
+    make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "note.xlsx")
+    report = verify(tmp_path / "note.xlsx", "ironcalc", str(tiny.folder))
+    assert (report.faults, report.exit_code) == ([], 4)
+    assert "h0 mlp!C900" in report.unchecked[0]
+
+
+def test_the_report_names_what_computed_and_the_first_fault(
+    tiny_book: Built, tiny: Weights, tmp_path: Path, untouched: Report
+) -> None:
+    text = to_text(untouched)
+    assert "recalculated by ironcalc" in text
+    assert text.endswith(f"EQUAL: every cell is right (worst gap {max(r.total_gap for r in untouched.rows):.1e})")
+    make(MUTANTS[5], tiny_book.blueprint, tiny_book.path, tmp_path / "mutant.xlsx")
+    told = to_text(verify(tmp_path / "mutant.xlsx", "ironcalc", str(tiny.folder)), places=True)
+    assert "FIRST FAULT: wrong formula at h0.attn.head1.scores" in told
+    assert "h0 attention!" in told
+    assert "follows" in told  # places downstream are wrong only because this one is
+
+
+def test_the_json_report_holds_everything(untouched: Report, tiny_book: Built) -> None:
+    data = json.loads(to_json(untouched))
+    assert (data["schema"], data["exit_code"], data["engine"]) == (1, 0, "ironcalc")
+    assert [row["name"] for row in data["rows"]] == list(tiny_book.blueprint.plan)
+    assert data["faults"] == []
+
+
+def test_a_file_that_another_program_made_is_refused(tmp_path: Path) -> None:
+    import openpyxl
+
+    openpyxl.Workbook().save(tmp_path / "theirs.xlsx")
+    with pytest.raises(WorkbookError, match="not a workbook that sheetgpt made"):
+        verify(tmp_path / "theirs.xlsx")
+
+
+@pytest.mark.parametrize("card", ["{}", "[1]", "x", '{"format": 2}', '{"format": 1, "config": {"n_vocab": -1}}'])
+def test_a_forged_card_is_one_clear_error(card: str, tmp_path: Path) -> None:
+    import openpyxl
+    from openpyxl.workbook.defined_name import DefinedName
+
+    book = openpyxl.Workbook()
+    book.active.title = "Contents"
+    book.active["B6"] = card
+    book.defined_names["sheetgpt.card"] = DefinedName("sheetgpt.card", attr_text="Contents!$B$6")
+    book.save(tmp_path / "forged.xlsx")
+    with pytest.raises(WorkbookError):
+        verify(tmp_path / "forged.xlsx")
+
+
+def test_a_model_that_was_asked_for_must_be_there(tiny_book: Built) -> None:
+    with pytest.raises(WeightError, match="no model"):
+        verify(tiny_book.path, "ironcalc", "nowhere")
+
+
+def test_build_hands_over_nothing_that_an_engine_disputes(
+    tiny: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A numpy rule that is wrong: the engine finds another number, and no file appears."""
+    from sheetgpt.check import evaluate
+
+    monkeypatch.setitem(evaluate.NUMPY, "rowvar", lambda x: x.var(axis=1, ddof=1, keepdims=True))
+    with pytest.raises(EngineError, match=r"disagrees with numpy at .*h0 ln_1!F11"):
+        build(tiny, "the cat", tmp_path / "never.xlsx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_padding_changes_nothing(tiny: Weights, tmp_path: Path) -> None:
+    short = build(tiny, "the cat", tmp_path / "short.xlsx", check=False)
+    long = build(tiny, "the cat", tmp_path / "long.xlsx", n_rows=9, check=False)
+    assert np.abs(short.env["logits"] - long.env["logits"]).max() < 1e-14
+    assert replace(short.blueprint.card, n_rows=9) == long.blueprint.card
