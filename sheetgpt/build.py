@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sheetgpt.check.evaluate import run
 from sheetgpt.check.source import Env, facts
 from sheetgpt.check.verify import recalculated_differs
-from sheetgpt.engines.base import get
+from sheetgpt.engines import get
 from sheetgpt.errors import EngineError
 from sheetgpt.models.prompt import encode, given, rows_for
 from sheetgpt.models.weights import Weights

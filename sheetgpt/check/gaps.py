@@ -30,7 +30,7 @@ def failed(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Cells that hold an error, or no number where there should be one."""
     if values.dtype == object:
         return np.array([isinstance(v, CellError) for v in values.ravel()], dtype=bool).reshape(values.shape)
-    return np.isnan(values)
+    return np.asarray(np.isnan(values))
 
 
 def gaps(found: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.float64]:

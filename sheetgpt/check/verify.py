@@ -20,7 +20,7 @@ from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_numbers, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import Places, inspect_cells, inspect_names, inspect_tabs
 from sheetgpt.check.source import Source, expected
-from sheetgpt.engines.base import Values, get
+from sheetgpt.engines import Values, get
 from sheetgpt.errors import WorkbookError
 from sheetgpt.models.weights import digest, file_name
 from sheetgpt.plan.plan import Role

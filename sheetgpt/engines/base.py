@@ -13,13 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
-from sheetgpt.errors import EngineError, EngineMissingError, SheetGPTError
+from sheetgpt.errors import EngineError, EngineMissingError
 from sheetgpt.sheet.readback import Area, CellError, Value, cells
 from sheetgpt.sheet.strip import strip_caches
 
@@ -62,22 +62,10 @@ class Engine(Protocol):
         ...
 
 
-def get(name: str) -> Engine:
-    """The engine called `name`; raises `EngineMissingError` with the way to install it."""
-    engines = registry()
-    if name not in engines:
-        raise SheetGPTError(f"no engine is called {name[:40]!r}; choose one of {', '.join(engines)}")
-    engine = engines[name]
+def require(engine: Engine) -> None:
+    """Raise `EngineMissingError` with the way to install it, unless the engine is there."""
     if engine.version() is None:
-        raise EngineMissingError(f"{name} is not installed: {engine.hint()}")
-    return engine
-
-
-def registry() -> Mapping[str, Engine]:
-    """All engines by name, the default one first; installed or not."""
-    from sheetgpt.engines import ENGINES
-
-    return ENGINES
+        raise EngineMissingError(f"{engine.name} is not installed: {engine.hint()}")
 
 
 class WorkerEngine:
@@ -85,9 +73,17 @@ class WorkerEngine:
 
     name = ""
 
+    def version(self) -> str | None:
+        """As `Engine.version`."""
+        raise NotImplementedError
+
+    def hint(self) -> str:
+        """As `Engine.hint`."""
+        raise NotImplementedError
+
     def recalculate(self, path: Path, *, timeout: float = TIMEOUT, memory: int = MEMORY) -> Values:
         """As `Engine.recalculate`."""
-        get(self.name)
+        require(self)
         with tempfile.TemporaryDirectory(prefix="sheetgpt-") as folder:
             stripped, job, out = (Path(folder, name) for name in ("book.xlsx", "job.json", "out.json"))
             areas = strip_caches(path, stripped)

@@ -10,7 +10,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from sheetgpt.engines.base import MEMORY, TIMEOUT, Areas, Values, get, run
+from sheetgpt.engines.base import MEMORY, TIMEOUT, Areas, Values, require, run
 from sheetgpt.errors import EngineError
 from sheetgpt.sheet.readback import Book, cells, read
 from sheetgpt.sheet.strip import strip_caches
@@ -53,7 +53,7 @@ class LibreOffice:
 
     def recalculate(self, path: Path, *, timeout: float = TIMEOUT, memory: int = MEMORY) -> Values:
         """As `Engine.recalculate`."""
-        get(self.name)
+        require(self)
         program = find()
         assert program is not None
         with tempfile.TemporaryDirectory(prefix="sheetgpt-") as name:
