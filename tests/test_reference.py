@@ -84,11 +84,7 @@ def worst(case: str, module: Any = reference) -> float:
     ("case", "n"), [(case, n) for case, entry in CASES.items() for n in range(1, len(entry["ids"]) + 1)]
 )
 def test_every_stored_place_is_met_for_every_prefix(case: str, n: int) -> None:
-    far = [
-        (place, g)
-        for place, g in against_stored(case, run(case, CASES[case]["ids"][:n]), n)
-        if not g <= TOLERANCE
-    ]
+    far = [(place, g) for place, g in against_stored(case, run(case, CASES[case]["ids"][:n]), n) if not g <= TOLERANCE]
     assert far == []
 
 
@@ -190,9 +186,7 @@ def test_small_places_explain_the_large_ones(case: str) -> None:
     for norm in norms:
         x = a["embed.out" if norm == "h0.ln_1" else _before(norm, entry["n_layer"])]
         assert gap(a[f"{norm}.mean"], np.einsum("td->t", x)[:, None] / d) <= TOLERANCE
-        assert (
-            gap(a[f"{norm}.var"], np.einsum("td,td->t", x, x)[:, None] / d - a[f"{norm}.mean"] ** 2) <= 1e-11
-        )
+        assert gap(a[f"{norm}.var"], np.einsum("td,td->t", x, x)[:, None] / d - a[f"{norm}.mean"] ** 2) <= 1e-11
         out = w[f"{norm}.b"] + w[f"{norm}.g"] * a[f"{norm}.normalized"]
         assert gap(a[f"{norm}.out"], out) <= TOLERANCE
     for i in range(entry["n_layer"]):
@@ -203,13 +197,8 @@ def test_small_places_explain_the_large_ones(case: str) -> None:
                 assert np.array_equal(a[f"{at}.{name}"], a[f"h{i}.attn.qkv"][:, start : start + dh])
             scores = np.einsum("ix,jx->ij", a[f"{at}.q"], a[f"{at}.k"]) * dh**-0.5
             assert gap(a[f"{at}.scores"], np.where(hidden, -1e10, scores)) <= TOLERANCE
-            assert np.array_equal(
-                a[f"{at}.max"][:, 0], [row[: k + 1].max() for k, row in enumerate(a[f"{at}.scores"])]
-            )
-            assert (
-                gap(a[f"{at}.pattern"], np.exp(a[f"{at}.scores"] - a[f"{at}.max"]) / a[f"{at}.sum"])
-                <= TOLERANCE
-            )
+            assert np.array_equal(a[f"{at}.max"][:, 0], [row[: k + 1].max() for k, row in enumerate(a[f"{at}.scores"])])
+            assert gap(a[f"{at}.pattern"], np.exp(a[f"{at}.scores"] - a[f"{at}.max"]) / a[f"{at}.sum"]) <= TOLERANCE
             assert gap(a[f"{at}.exp"], a[f"{at}.pattern"] * a[f"{at}.sum"]) <= TOLERANCE
             assert np.all(a[f"{at}.pattern"][hidden] == 0)
             assert np.abs(a[f"{at}.pattern"].sum(axis=1) - 1).max() <= 1e-15 * t + 1e-15
@@ -264,9 +253,7 @@ def test_a_token_changes_no_row_before_it(data: st.DataObject, case: str) -> Non
     ids = list(CASES[case]["ids"])
     j = data.draw(st.integers(0, len(ids) - 1), label="place")
     changed = ids.copy()
-    changed[j] = data.draw(
-        st.integers(0, CASES[case]["n_vocab"] - 1).filter(lambda i: i != ids[j]), label="id"
-    )
+    changed[j] = data.draw(st.integers(0, CASES[case]["n_vocab"] - 1).filter(lambda i: i != ids[j]), label="id")
     before, after = run(case, ids), run(case, changed)
     rows = [name for name in before if not name.startswith(("ln_f.last", "logits", "probs", "next"))]
     for name in rows:
@@ -309,9 +296,7 @@ def test_a_vector_may_be_one_row_and_weights_any_float() -> None:
         assert np.array_equal(got[name], value), name
 
 
-@pytest.mark.parametrize(
-    "ids", [[], [-1], [7], [0, 0, 0, 0, 0]], ids=["none", "negative", "too large", "too many"]
-)
+@pytest.mark.parametrize("ids", [[], [-1], [7], [0, 0, 0, 0, 0]], ids=["none", "negative", "too large", "too many"])
 def test_an_id_or_a_position_without_a_row_is_an_error(ids: list[int]) -> None:
     with pytest.raises(IndexError):
         reference.forward(part("one_token", "weights"), ids, **sizes("one_token"))
