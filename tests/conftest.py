@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,21 @@ UNTIED = ModelConfig(n_vocab=260, n_ctx=8, n_embd=12, n_head=3, n_layer=1, eps=1
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden texts anew; review the diff")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "torch" in getattr(item, "fixturenames", ()):
+            item.add_marker("torch")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything must be there (SHEETGPT_NO_SKIP, as in CI), a test that skips has failed."""
+    report = yield
+    if report.skipped and os.environ.get("SHEETGPT_NO_SKIP"):
+        report.outcome = "failed"
+    return report
 
 
 def random_arrays(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:

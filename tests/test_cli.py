@@ -54,6 +54,9 @@ def test_build_then_verify_then_look(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "EQUAL: every cell is right" in checked.output
     data = json.loads(run("verify", path, "--format", "json").output)
     assert data["faults"] == []
+    table = run("verify", path, "--format", "csv").output.splitlines()
+    assert table[0].split(",")[:3] == ["name", "tab", "op"]
+    assert len(table) == 1 + len(data["rows"])
     assert run("verify", path, "--engine", "cached").exit_code == 4
     assert "h3.mlp.post" in run("verify", path, "--places").output
 
@@ -86,7 +89,7 @@ def test_generate_equals_the_reference(fable: Weights) -> None:
 def test_tokens_shows_both_numberings_and_spaces() -> None:
     lines = run("tokens", "Mike is").output.splitlines()
     assert lines[0].split() == ["pos", "id", "row", "text", "bytes"]
-    pos, token, row, text, *_ = lines[-1].split()
+    _, token, row, text, *_ = lines[-1].split()
     assert int(row) == int(token) + 1
     assert text == "␣is"
 

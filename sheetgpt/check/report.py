@@ -24,6 +24,13 @@ def to_json(report: Report) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False)
 
 
+def to_csv(report: Report) -> str:
+    """One line for each place, with a header: for a table of one's own."""
+    import pandas as pd
+
+    return pd.DataFrame(report.rows, columns=Row._fields).to_csv(index=False)
+
+
 def to_text(report: Report, *, places: bool = False) -> str:
     """Provenance, a line per tab (or per place), the first fault in full, the others in short, the verdict."""
     lines = [*_provenance(report), ""]

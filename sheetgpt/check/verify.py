@@ -299,6 +299,8 @@ class _Check:
         if strays:
             tab, r, c = strays[0]
             report.unchecked.append(f"{len(strays):,} cells that the plan does not know, the first {tab}!{a1(r, c)}")
+        if self.book.has_macros or self.book.has_external_links:
+            report.unchecked.append("the file has macros or links to other files, which sheetgpt never writes")
         if self.source.weights is None:
             report.unchecked.append(f"weights and vocabulary against their source: {self.source.note}")
         report.cells_present, report.cells_checked = len(present), len(checked)

@@ -15,7 +15,7 @@ ENGINES = ["ironcalc", "libreoffice", "formulas", "cached"]
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--engine", type=click.Choice(ENGINES), default="ironcalc", show_default=True, help="Who recalculates.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
 @click.option("--places", is_flag=True, help="A line for each place, not for each tab.")
 @click.option("--model", metavar="NAME|DIR", help="Where the weights came from, if the model is not a bundled one.")
 def verify(file: Path, engine: str, form: str, places: bool, model: str | None) -> None:
@@ -27,7 +27,7 @@ def verify(file: Path, engine: str, form: str, places: bool, model: str | None) 
     Exit codes: 0 every cell equal, 1 something differs, 2 wrong call, 3 not a readable workbook of ours,
     4 nothing differs but not everything was independently checked (always so with --engine cached).
     """
-    from sheetgpt.check.report import to_json, to_text
+    from sheetgpt.check.report import to_csv, to_json, to_text
     from sheetgpt.check.verify import verify as check
 
     progress(f"verifying with {engine}")
@@ -35,5 +35,8 @@ def verify(file: Path, engine: str, form: str, places: bool, model: str | None) 
         report = check(file, engine, model)
     finally:
         progress("")
-    click.echo(to_json(report) if form == "json" else to_text(report, places=places))
+    if form == "text":
+        click.echo(to_text(report, places=places))
+    else:
+        click.echo((to_json if form == "json" else to_csv)(report), nl=form == "json")
     sys.exit(report.exit_code)

@@ -36,10 +36,11 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.VALUE: {"num_format": "0.000"},
     Style.WHOLE: {"num_format": "0"},
     Style.SHARE: {"num_format": "0.0%"},
-    Style.TOKEN: {"bg_color": _SAND},
+    Style.TOKEN: {},
     Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": _GREEN, "border": 1},
 }
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
+_WIDTHS = {"prompt": [(1, 1, 60)], "parameters": [(4, 4, 28), (5, 6, 68)]}
 _MEANT_AS_TEXT = ("=", "+", "-", "@")  # a spreadsheet would take these for formulas if typed
 
 
@@ -142,9 +143,8 @@ _SIGNED_SCALE = {
 
 
 def _frame(ws: Any, sheet: Sheet) -> None:
-    ws.set_column(0, 0, 14)
-    if sheet.tab.lesson == "prompt":
-        ws.set_column(1, 1, 60)
+    for first, last, width in ((0, 0, 18), *_WIDTHS.get(sheet.tab.lesson, ())):
+        ws.set_column(first, last, width)
     ws.freeze_panes(1, 1)
     ws.set_landscape()
     ws.fit_to_pages(1, 1)
