@@ -14,7 +14,8 @@ import xlsxwriter
 from sheetgpt.engines import ENGINES, get
 from sheetgpt.engines.base import Engine, Values
 from sheetgpt.errors import EngineError, EngineMissingError, SheetGPTError, WorkbookError
-from sheetgpt.sheet.readback import CellError, read
+from sheetgpt.sheet.book import CellError
+from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.strip import strip_caches
 
 T, D, V = 5, 4, 9

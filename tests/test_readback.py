@@ -16,8 +16,10 @@ from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.formula import ArrayFormula
 
 from sheetgpt.errors import WorkbookError
+from sheetgpt.sheet.book import CellError, Formula, Sheet
 from sheetgpt.sheet.package import Limits
-from sheetgpt.sheet.readback import CellError, Formula, Sheet, check_areas, read
+from sheetgpt.sheet.readback import read
+from sheetgpt.sheet.sheetxml import check_areas
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"

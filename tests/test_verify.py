@@ -12,7 +12,8 @@ import pytest
 from sheetgpt.build import Built, build
 from sheetgpt.check.faults import FaultKind
 from sheetgpt.check.report import to_json, to_text
-from sheetgpt.check.verify import Report, verify
+from sheetgpt.check.result import Report
+from sheetgpt.check.verify import verify
 from sheetgpt.errors import EngineError, WeightError, WorkbookError
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.a1 import cell as a1

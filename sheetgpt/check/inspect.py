@@ -11,9 +11,9 @@ from openpyxl.formula.tokenizer import Token
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import tab_ref
+from sheetgpt.sheet.book import Book
+from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import Cell, Kind, Sheet
-from sheetgpt.sheet.readback import Book
-from sheetgpt.sheet.readback import Sheet as Found
 
 Places = dict[tuple[str, int, int], str]  # tab, row, column -> place
 

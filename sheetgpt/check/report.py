@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from sheetgpt.check.faults import Fault
-from sheetgpt.check.verify import CACHED, Report, Row
+from sheetgpt.check.result import CACHED, Report, Row
 
 SCHEMA = 1
 _MOST_FAULTS = 12

@@ -8,74 +8,31 @@ cell of the file accounted for. Cached values are never taken for a recalculatio
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sheetgpt.check.claims import read_card, read_facts
 from sheetgpt.check.evaluate import evaluate
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_numbers, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import Places, inspect_cells, inspect_names, inspect_tabs
+from sheetgpt.check.result import CACHED, Report, Row
 from sheetgpt.check.source import Source, expected
 from sheetgpt.engines import Values, get
-from sheetgpt.errors import WorkbookError
-from sheetgpt.models.weights import digest, file_name
+from sheetgpt.models.weights import digest
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_area, parse_cell
-from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
+from sheetgpt.sheet.a1 import parse_area
+from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.book import Book, CellError, Value
 from sheetgpt.sheet.cells import Cell, Sheet
-from sheetgpt.sheet.layout import HEAD, Range
+from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.lower import lower
-from sheetgpt.sheet.readback import Book, CellError, Value, read
-from sheetgpt.sheet.sheets import ParameterFact, names_of, sheets
-
-CACHED = "cached"  # the engine that is none
-
-
-class Row(NamedTuple):
-    """One place: how far from numpy on the workbook's own inputs, and from the whole pipeline."""
-
-    name: str
-    tab: str
-    op: str
-    cells: int
-    own_gap: float
-    total_gap: float
-    worst_cell: str  # of the own gap, or of the total gap where the own gap is 0
-    status: str  # ok, follows (wrong only because an input is), or the kind of its first fault
-
-
-@dataclass
-class Report:
-    """All that verify found."""
-
-    workbook: str
-    made_by: str
-    model: str
-    prompt: str
-    n_rows: int
-    engine: str
-    engine_version: str
-    source: str
-    rows: list[Row] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    cells_present: int = 0
-    cells_checked: int = 0
-    unchecked: list[str] = field(default_factory=list)  # why not everything was independently checked
-
-    @property
-    def exit_code(self) -> int:
-        """0 equal, 1 mismatch, 4 nothing wrong found but not everything independently checked."""
-        return 1 if self.faults else 4 if self.unchecked else 0
-
-    @property
-    def first_fault(self) -> Fault | None:
-        """The fault that stands first in the pipeline."""
-        return self.faults[0] if self.faults else None
+from sheetgpt.sheet.readback import read
+from sheetgpt.sheet.sheets import names_of, sheets
 
 
 def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Report:
@@ -87,22 +44,6 @@ def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Re
     book = read(path)
     blueprint = Blueprint.of(read_card(book))
     return _Check(book, blueprint, _engine_values(book, engine), engine, model).report()
-
-
-def read_card(book: Book) -> Card:
-    """The card of a workbook; raises `WorkbookError` where it has none."""
-    tab, _, ref = book.names.get(CARD_NAME, "").rpartition("!")
-    sheet = book.sheets.get(tab.strip("'"))
-    try:
-        text = sheet.values.get(parse_cell(ref)) if sheet else None
-    except ValueError:
-        text = None
-    if not isinstance(text, str):
-        raise WorkbookError(f"{book.path.name}: not a workbook that sheetgpt made (it has no cell {CARD_NAME})")
-    try:
-        return Card.from_json(text)
-    except WorkbookError as error:
-        raise WorkbookError(f"{book.path.name}: {error}") from None
 
 
 def _engine_values(book: Book, engine: str) -> Values:
@@ -371,16 +312,3 @@ def _merged(faults: list[Fault]) -> list[Fault]:
         first = out.get(key)
         out[key] = fault if first is None else first._replace(more=first.more + 1 + fault.more)
     return list(out.values())
-
-
-def read_facts(book: Book, blueprint: Blueprint) -> list[ParameterFact]:
-    """The Parameters tab as it stands in the workbook; what is missing is an empty text."""
-    sheet = book.sheets.get("Parameters")
-    names = list(blueprint.card.config.shapes())
-
-    def text(r: int, c: int) -> str:
-        value = sheet.values.get((r, c)) if sheet else None
-        return value if isinstance(value, str) else ""
-
-    rows = enumerate(names, HEAD + 1)
-    return [ParameterFact(name, file_name(name), text(r, 5), text(r, 6)) for r, name in rows]

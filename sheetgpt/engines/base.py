@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import orjson
 
 from sheetgpt.errors import EngineError, EngineMissingError
-from sheetgpt.sheet.readback import Area, CellError, Value, cells
+from sheetgpt.sheet.book import Area, CellError, Value, cells
 from sheetgpt.sheet.strip import strip_caches
 
 Values = dict[str, dict[tuple[int, int], Value]]

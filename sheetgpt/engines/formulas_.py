@@ -22,7 +22,8 @@ from openpyxl.formula.tokenizer import Token, Tokenizer, TokenizerError
 from sheetgpt.engines.base import Areas, WorkerEngine
 from sheetgpt.errors import EngineError
 from sheetgpt.sheet import a1
-from sheetgpt.sheet.readback import Area, Book, CellError, Formula, Sheet, Value, cells, read
+from sheetgpt.sheet.book import Area, Book, CellError, Formula, Sheet, Value, cells
+from sheetgpt.sheet.readback import read
 
 Array = npt.NDArray[Any]
 Function = Callable[..., Any]

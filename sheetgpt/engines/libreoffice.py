@@ -12,7 +12,8 @@ from pathlib import Path
 
 from sheetgpt.engines.base import MEMORY, TIMEOUT, Areas, Values, require, run
 from sheetgpt.errors import EngineError
-from sheetgpt.sheet.readback import Book, cells, read
+from sheetgpt.sheet.book import Book, cells
+from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.strip import strip_caches
 
 ENV = "SHEETGPT_SOFFICE"

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import IO
 
 from sheetgpt.sheet import a1
+from sheetgpt.sheet.book import Area
 from sheetgpt.sheet.package import LIMITS, Limits, Package, open_package, xml_parser
-from sheetgpt.sheet.readback import Area, Cursor, Outline, anchored, check_areas, deeper, sheet_tags
+from sheetgpt.sheet.readback import Outline
+from sheetgpt.sheet.sheetxml import Cursor, anchored, check_areas, deeper, sheet_tags
 
 _ATTRIBUTE = re.compile(rb"\s+([^\s=]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 _TAG_NAME = re.compile(rb"<[^\s/>]+")

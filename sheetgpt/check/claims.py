@@ -1,0 +1,40 @@
+"""What a workbook says of itself: its card, and the table of its parameters."""
+
+from __future__ import annotations
+
+from sheetgpt.errors import WorkbookError
+from sheetgpt.models.weights import file_name
+from sheetgpt.sheet.a1 import parse_cell
+from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
+from sheetgpt.sheet.book import Book
+from sheetgpt.sheet.layout import HEAD
+from sheetgpt.sheet.sheets import ParameterFact
+
+
+def read_card(book: Book) -> Card:
+    """The card of a workbook; raises `WorkbookError` where it has none."""
+    tab, _, ref = book.names.get(CARD_NAME, "").rpartition("!")
+    sheet = book.sheets.get(tab.strip("'"))
+    try:
+        text = sheet.values.get(parse_cell(ref)) if sheet else None
+    except ValueError:
+        text = None
+    if not isinstance(text, str):
+        raise WorkbookError(f"{book.path.name}: not a workbook that sheetgpt made (it has no cell {CARD_NAME})")
+    try:
+        return Card.from_json(text)
+    except WorkbookError as error:
+        raise WorkbookError(f"{book.path.name}: {error}") from None
+
+
+def read_facts(book: Book, blueprint: Blueprint) -> list[ParameterFact]:
+    """The Parameters tab as it stands in the workbook; what is missing is an empty text."""
+    sheet = book.sheets.get("Parameters")
+    names = list(blueprint.card.config.shapes())
+
+    def text(r: int, c: int) -> str:
+        value = sheet.values.get((r, c)) if sheet else None
+        return value if isinstance(value, str) else ""
+
+    rows = enumerate(names, HEAD + 1)
+    return [ParameterFact(name, file_name(name), text(r, 5), text(r, 6)) for r, name in rows]

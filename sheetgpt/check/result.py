@@ -1,0 +1,52 @@
+"""What verify found, as data: a row for each place, the faults, what was and was not looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sheetgpt.check.faults import Fault
+
+CACHED = "cached"  # the engine that is none
+
+
+class Row(NamedTuple):
+    """One place: how far from numpy on the workbook's own inputs, and from the whole pipeline."""
+
+    name: str
+    tab: str
+    op: str
+    cells: int
+    own_gap: float
+    total_gap: float
+    worst_cell: str  # of the own gap, or of the total gap where the own gap is 0
+    status: str  # ok, follows (wrong only because an input is), or the kind of its first fault
+
+
+@dataclass
+class Report:
+    """All that verify found."""
+
+    workbook: str
+    made_by: str
+    model: str
+    prompt: str
+    n_rows: int
+    engine: str
+    engine_version: str
+    source: str
+    rows: list[Row] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    cells_present: int = 0
+    cells_checked: int = 0
+    unchecked: list[str] = field(default_factory=list)  # why not everything was independently checked
+
+    @property
+    def exit_code(self) -> int:
+        """0 equal, 1 mismatch, 4 nothing wrong found but not everything independently checked."""
+        return 1 if self.faults else 4 if self.unchecked else 0
+
+    @property
+    def first_fault(self) -> Fault | None:
+        """The fault that stands first in the pipeline."""
+        return self.faults[0] if self.faults else None

@@ -1,0 +1,85 @@
+"""A workbook as it was found: what stands in every cell, and which cells formulas compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Area = tuple[int, int, int, int]
+
+
+class CellError(str):
+    """An error that a cell shows, such as #DIV/0!: not text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"CellError({str(self)!r})"
+
+
+Value = float | str | bool | CellError | None
+
+
+class Formula(NamedTuple):
+    """Text without the leading '='; `area` is that of an array, ends included.
+
+    An ordinary formula has no area.
+    """
+
+    text: str
+    area: Area | None = None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One tab. Keys are (row, column) from 0; a formula's cached value stands in `values`."""
+
+    name: str
+    values: Mapping[tuple[int, int], Value]
+    formulas: Mapping[tuple[int, int], Formula]
+
+    def areas(self) -> Iterator[Area]:
+        """The areas that formulas compute, in the file's order; none overlap."""
+        for (r, c), formula in self.formulas.items():
+            yield formula.area or (r, c, r, c)
+
+    def formula_cells(self) -> Iterator[tuple[int, int]]:
+        """Every cell that a formula computes, the bodies of array formulas included."""
+        for area in self.areas():
+            yield from cells(area)
+
+    def block(self, r0: int, c0: int, rows: int, cols: int) -> npt.NDArray[np.object_]:
+        """(rows, cols) of values; None where a cell is empty."""
+        out = np.empty((rows, cols), object)
+        for r in range(rows):
+            for c in range(cols):
+                out[r, c] = self.values.get((r0 + r, c0 + c))
+        return out
+
+
+@dataclass(frozen=True)
+class Book:
+    """A workbook as read: `sheets` holds the tabs asked for, `tabs` names all of them in order."""
+
+    path: Path
+    tabs: tuple[str, ...]
+    sheets: Mapping[str, Sheet]
+    names: Mapping[str, str]  # defined name -> reference, of the whole workbook
+    local_names: Mapping[tuple[str, str], str]  # (tab, defined name) -> reference
+    hidden: frozenset[str] = frozenset()
+    application: str | None = None  # who wrote the file, by its own account
+    creator: str | None = None
+    modified: str | None = None
+    has_macros: bool = False
+    has_external_links: bool = False
+
+
+def cells(area: Area) -> Iterator[tuple[int, int]]:
+    """The cells of an area, row by row."""
+    r0, c0, r1, c1 = area
+    return ((r, c) for r in range(r0, r1 + 1) for c in range(c0, c1 + 1))

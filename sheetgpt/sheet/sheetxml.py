@@ -1,0 +1,301 @@
+"""One sheet's XML as values and formulas, in one expat pass.
+
+Written against the file format, not against a library, so that it can be strict: whatever two spreadsheets
+might read differently (a cell twice, rows out of order, text where a number belongs) is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from datetime import datetime
+from itertools import pairwise
+
+from sheetgpt.sheet import a1
+from sheetgpt.sheet.book import Area, CellError, Formula, Sheet, Value
+from sheetgpt.sheet.package import LIMITS, Package, xml_parser
+
+PIECES = 4096  # of a text, 8 KiB each
+_DEPTH = 256  # of elements that mean nothing here
+_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
+
+
+def unescape(text: str) -> str:
+    """Text with `_xHHHH_` turned into the characters they stand for."""
+    if "_x" not in text:
+        return text
+    plain = _ESCAPE.sub(lambda m: chr(int(m[1], 16)), text)
+    return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def read_sheet(package: Package, tab: str, part: str, strings: list[str], room: int = LIMITS.cells) -> Sheet:
+    """One sheet in one pass; at most `room` cells."""
+    reader = _Cells(tab, strings, room, package.limits.text)
+    parser = xml_parser()
+    parser.buffer_text = True
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text.append
+    for _ in package.parse(part, parser):
+        if len(reader.text) > PIECES:
+            package.fail(f"{part}: the cell {reader.cursor.address} holds too much text")
+    if not reader.tags:
+        package.fail(f"{part} is not a sheet")
+    try:
+        check_areas([f.area or (r, c, r, c) for (r, c), f in reader.formulas.items()], room)
+    except ValueError as error:
+        package.fail(f"{part}: {error}")
+    return Sheet(tab, reader.values, reader.formulas)
+
+
+class Cursor:
+    """Where a pass over a sheet stands. Rows and columns must go forward; both may be left out."""
+
+    __slots__ = ("col", "label", "letters", "row")
+
+    def __init__(self) -> None:
+        self.row, self.col, self.label = -1, -1, ""
+        self.letters = [a1.column(c) for c in range(a1.MAX_COLS)]
+
+    def enter_row(self, number: str | None) -> None:
+        """Start a row; `number` counts from 1. Raises `ValueError` outside the grid or backwards."""
+        row = self.row + 1
+        if number is not None:
+            if not (number.isascii() and number.isdigit() and len(number) < 8):
+                raise ValueError(f"row {number[:20]!r} is no row")
+            row = int(number) - 1
+        if not self.row < row < a1.MAX_ROWS:
+            raise ValueError(f"row {row + 1} is out of order or outside the grid")
+        self.row, self.col, self.label = row, -1, str(row + 1)
+
+    def enter_cell(self, ref: str | None) -> int:
+        """Step to a cell of the row and return its column; raises `ValueError` as `enter_row` does."""
+        col = self.col + 1
+        if col >= a1.MAX_COLS or (ref is not None and ref != self.letters[col] + self.label):
+            if ref is None:
+                raise ValueError(f"a cell of row {self.label} is outside the grid")
+            row, col = a1.parse_cell(ref)
+            if row != self.row or col <= self.col or "$" in ref:
+                raise ValueError(f"the cell {ref} is out of order or there twice")
+        self.col = col
+        return col
+
+    @property
+    def address(self) -> str:
+        """A1 address of the present cell."""
+        return a1.cell(max(self.row, 0), max(self.col, 0))
+
+
+class _Cells:
+    """Expat handlers that fill `values` and `formulas`; they raise `ValueError` naming the cell.
+
+    `start` and `end` run five times per cell: they are written for speed, the rest for the eye.
+    """
+
+    def __init__(self, tab: str, strings: list[str], room: int, longest: int) -> None:
+        self.values: dict[tuple[int, int], Value] = {}
+        self.formulas: dict[tuple[int, int], Formula] = {}
+        self.text: list[str] = []
+        self.cursor = Cursor()
+        self.tab, self.strings, self.room, self.longest = tab, strings, room, longest
+        self.tags: dict[str, str] = {}  # full name -> tag, for the elements that matter
+        self.skip = 0  # how deep inside a foreign element
+        self.inside = False  # between <sheetData> and its end
+        self.kind = ""  # the t= of the cell that is open, '' outside cells
+        self.raw: str | None = None
+        self.attrs: dict[str, str] | None = None  # those of <f>
+        self.formula = ""
+        self.runs: list[str] | None = None
+        self.shared: dict[str, tuple[str, str]] = {}
+
+    def start(self, name: str, attrs: dict[str, str]) -> None:
+        tag = self.tags.get(name)
+        if self.skip or not self.inside:
+            self._outside(name, tag)
+        elif tag == "v" and self.kind:
+            self.text.clear()
+        elif tag == "c" and not self.kind:
+            self.kind, self.raw = attrs.get("t", "n"), None
+            self.attrs = self.runs = None
+            self.cursor.enter_cell(attrs.get("r"))
+        else:
+            self._start_other(tag, attrs)
+
+    def _start_other(self, tag: str | None, attrs: dict[str, str]) -> None:
+        self.text.clear()
+        if tag == "row" and not self.kind:
+            self.cursor.enter_row(attrs.get("r"))
+        elif tag == "f" and self.kind:
+            if self.attrs is not None:
+                raise ValueError(f"the cell {self.cursor.address} has two formulas")
+            self.attrs = attrs
+        elif tag == "is" and self.kind:
+            self.runs = []
+        elif tag not in ("t", "r"):
+            self.skip = 1
+
+    def _outside(self, name: str, tag: str | None) -> None:
+        """An element before or after <sheetData>, or inside something foreign."""
+        self.text.clear()
+        if self.skip:
+            self.skip = deeper(self.skip)
+        elif not self.tags:
+            self.tags = sheet_tags(name)
+        elif tag == "sheetData":
+            if self.cursor.row >= 0:
+                raise ValueError("has cells in two places")
+            self.inside = True
+
+    def end(self, name: str) -> None:
+        tag = self.tags.get(name)
+        if self.skip:
+            self.skip -= 1
+        elif tag == "v":
+            if self.raw is not None:
+                raise ValueError(f"the cell {self.cursor.address} has two values")
+            self.raw = "".join(self.text)
+        elif tag == "c":
+            self._finish()
+        elif tag == "f":
+            self.formula = "".join(self.text)
+        elif tag == "t" and self.runs is not None:
+            self.runs.append(unescape("".join(self.text)))
+        elif tag == "sheetData":
+            self.inside = False
+
+    def _finish(self) -> None:
+        """At </c>: keep what the cell holds."""
+        key = self.cursor.row, self.cursor.col
+        if self.attrs is not None:
+            self._keep_formula(key, self.attrs)
+        try:
+            value = number(self.raw) if self.raw and self.kind == "n" else self._value()
+        except ValueError as error:
+            raise ValueError(f"the cell {self.cursor.address} {error}") from None
+        if value is not None:
+            self.values[key] = value
+        if len(self.values) > self.room or len(self.formulas) > self.room:
+            raise ValueError(f"more than {self.room} cells are left to read")
+        self.kind = ""
+
+    def _value(self) -> Value:
+        if self.runs is not None and self.kind == "inlineStr":
+            return self._short("".join(self.runs))
+        raw = self.raw
+        if raw is None or (raw == "" and self.kind != "str"):
+            return None
+        if self.kind == "s":
+            return self._shared_string(raw.strip())
+        if self.kind in ("str", "inlineStr"):
+            return self._short(unescape(raw))
+        return _OTHER.get(self.kind, _unknown)(raw.strip())
+
+    def _short(self, text: str) -> str:
+        if len(text) > self.longest:
+            raise ValueError(f"holds more than {self.longest} characters")
+        return text
+
+    def _shared_string(self, raw: str) -> str:
+        if not (raw.isascii() and raw.isdigit()) or len(raw) > 9 or int(raw) >= len(self.strings):
+            raise ValueError(f"points to a shared string that is not there: {raw[:20]}")
+        return self.strings[int(raw)]
+
+    def _keep_formula(self, key: tuple[int, int], attrs: dict[str, str]) -> None:
+        kind, area = attrs.get("t", "normal"), None
+        text = self._short(self.formula.removeprefix("="))
+        if kind == "array":
+            area = anchored(attrs.get("ref"), key)
+        elif kind == "shared":
+            text = self._share(text, attrs.get("si", ""))
+        elif kind == "dataTable":
+            text, area = f"TABLE({attrs.get('r1', '')})", anchored(attrs.get("ref"), key)
+        elif kind != "normal":
+            raise ValueError(f"the cell {self.cursor.address} has a formula of the kind {kind[:20]!r}")
+        self.formulas[key] = Formula(text, area)
+
+    def _share(self, text: str, group: str) -> str:
+        """A shared formula: the first cell says it, the followers move its references."""
+        here = self.cursor.address
+        if text:
+            self.shared[group] = text, here
+            return text
+        if group not in self.shared:
+            raise ValueError(f"the cell {here} shares a formula that is not there")
+        from openpyxl.formula.tokenizer import TokenizerError
+        from openpyxl.formula.translate import Translator
+
+        text, origin = self.shared[group]
+        try:
+            return str(Translator(f"={text}", origin).translate_formula(here))[1:]
+        except (TokenizerError, ValueError) as error:
+            raise ValueError(f"the cell {here} shares a formula that cannot be moved ({error})") from None
+
+
+def sheet_tags(root: str) -> dict[str, str]:
+    """The elements that matter in a sheet, by the full names that go with its root's namespace."""
+    space, _, tag = root.rpartition(" ")
+    if tag != "worksheet":
+        raise ValueError(f"is not a worksheet but <{tag[:40]}>")
+    return {f"{space} {t}".strip(): t for t in ("sheetData", "row", "c", "f", "v", "is", "r", "t")}
+
+
+def deeper(depth: int) -> int:
+    """One level further into foreign elements; raises `ValueError` where no workbook goes."""
+    if depth > _DEPTH:
+        raise ValueError("is nested too deeply")
+    return depth + 1
+
+
+def number(raw: str) -> float:
+    """A finite number as XML writes it; raises `ValueError` for anything else."""
+    try:
+        value = float(raw)
+    except ValueError:
+        raise ValueError(f"holds {raw[:20]!r}, not a number") from None
+    if value - value != 0.0 or "_" in raw or not raw.isascii():
+        raise ValueError(f"holds {raw[:20]!r}, not a finite number")
+    return value
+
+
+def _boolean(raw: str) -> bool:
+    if raw not in ("0", "1", "true", "false"):
+        raise ValueError(f"holds {raw[:20]!r}, not true or false")
+    return raw in ("1", "true")
+
+
+def _date(raw: str) -> float:
+    """An ISO date as the number of days that spreadsheets count."""
+    then = datetime.fromisoformat(raw.removesuffix("Z"))
+    return (then - datetime(1899, 12, 30)).total_seconds() / 86400
+
+
+def _unknown(raw: str) -> Value:
+    raise ValueError("is of a type that workbooks do not have")
+
+
+_OTHER: dict[str, Callable[[str], Value]] = {"b": _boolean, "e": CellError, "d": _date}
+
+
+def anchored(ref: str | None, key: tuple[int, int]) -> Area:
+    """The area of an array formula that stands at `key`; raises `ValueError` if it starts elsewhere."""
+    area = a1.parse_area(ref or a1.cell(*key))
+    if area[:2] != key:
+        raise ValueError(f"the array {ref} does not start at its formula, {a1.cell(*key)}")
+    return area
+
+
+def check_areas(areas: Collection[Area], most: int) -> None:
+    """Raise `ValueError` if areas overlap or hold more than `most` cells together."""
+    if sum((r1 - r0 + 1) * (c1 - c0 + 1) for r0, c0, r1, c1 in areas) > most:
+        raise ValueError(f"formulas compute more than {most} cells")
+    rows: dict[int, list[tuple[int, int]]] = {}
+    for r0, c0, r1, c1 in (a for a in areas if a[:2] != a[2:]):
+        for r in range(r0, r1 + 1):
+            rows.setdefault(r, []).append((c0, c1))
+    for r0, c0, _, c1 in (a for a in areas if a[:2] == a[2:] and a[0] in rows):
+        rows[r0].append((c0, c1))
+    for r, spans in rows.items():
+        spans.sort()
+        for (_, last), (first, _) in pairwise(spans):
+            if first <= last:
+                raise ValueError(f"two formulas compute the cell {a1.cell(r, first)}")
