@@ -53,6 +53,18 @@ def test_a_mutant_is_caught_and_blamed_on_the_right_place(
         assert (first.tab, first.cell) == (box.tab, a1(box.row + r, box.col + c))
 
 
+def test_a_name_that_one_tab_redefines_for_itself(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    def edit(xml: str) -> str:
+        local = '<definedName name="H0.mlp.pre" localSheetId="7">Embedding!$B$11:$C$12</definedName></definedNames>'
+        return xml.replace("</definedNames>", local)
+
+    mutant = Mutant("local", lambda _: "xl/workbook.xml", lambda _: edit, FaultKind.NAME, "h0.mlp.pre")
+    make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "local.xlsx")
+    first = verify(tmp_path / "local.xlsx", "ironcalc", str(tiny.folder)).first_fault
+    assert first is not None
+    assert (first.kind, first.place) == (FaultKind.NAME, "h0.mlp.pre")
+
+
 def test_a_stale_cache_is_told_from_a_wrong_formula(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
     box = tiny_book.blueprint.layout.ranges["h0.ln_1.var"]
     at = a1(box.row + 2, box.col)

@@ -19,7 +19,12 @@ Places = dict[tuple[str, int, int], str]  # tab, row, column -> place
 
 
 def inspect_names(book: Book, wanted: dict[str, str]) -> Iterator[Fault]:
-    """Defined names that are missing or lead elsewhere than planned."""
+    """Defined names that are missing, lead elsewhere than planned, or are hidden by a tab's own name."""
+    planned = {name.casefold(): name for name in wanted}
+    for (tab, name), ref in book.local_names.items():
+        if name.casefold() in planned:
+            there = f"on {tab} alone: {ref}"
+            yield Fault(FaultKind.NAME, planned[name.casefold()], tab, "", there, "one name for the whole workbook")
     found = {name.casefold(): ref for name, ref in book.names.items()}
     for name, ref in wanted.items():
         there = found.get(name.casefold())
