@@ -10,7 +10,7 @@ from sheetgpt.check.evaluate import run
 from sheetgpt.check.source import Env, facts
 from sheetgpt.check.verify import recalculated_differs
 from sheetgpt.engines import get
-from sheetgpt.errors import EngineError
+from sheetgpt.errors import BuildError
 from sheetgpt.models.prompt import encode, given, rows_for
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.blueprint import Blueprint, Card
@@ -42,7 +42,7 @@ def build(
     """Write the workbook of `prompt` to `path`, whole or not at all.
 
     `n_rows` is the number of token rows, by default one for each token. With `check`, ironcalc recalculates the
-    file before it takes its name; raises `EngineError` where one cell differs from numpy. Raises `PromptError`,
+    file before it takes its name; raises `BuildError` where one cell differs from numpy. Raises `PromptError`,
     `WeightError`, `LayoutError` and `OutputError` as their names say.
     """
     progress("computing with numpy")
@@ -55,7 +55,7 @@ def build(
             progress(f"recalculating with {BUILD_ENGINE}")
             values = get(BUILD_ENGINE).recalculate(temporary)
             if difference := recalculated_differs(pages, values):
-                raise EngineError(f"not written: {BUILD_ENGINE} disagrees with numpy at {difference}")
+                raise BuildError(f"not written: {BUILD_ENGINE} disagrees with numpy at {difference}")
     return Built(path, blueprint, env, BUILD_ENGINE if check else "")
 
 

@@ -1,7 +1,7 @@
 """What can go wrong, one class each. A message is one line and says what to do.
 
 `exit_code` is what the command line ends with: 2 for something the user can change in the
-call, 3 for a workbook that cannot be read.
+call, 3 for a workbook that cannot be read or computed.
 """
 
 
@@ -32,11 +32,21 @@ class OutputError(SheetGPTError):
 
 
 class EngineError(SheetGPTError):
-    """A recalculation engine that failed or ran out of time or memory."""
+    """A recalculation engine that failed on a file, or ran out of time or memory."""
+
+    exit_code = 3
 
 
 class EngineMissingError(EngineError):
     """An engine that is not installed; the message says how to install it."""
+
+    exit_code = 2
+
+
+class BuildError(SheetGPTError):
+    """A workbook that an engine computes otherwise than numpy: ours is the fault, and nothing is written."""
+
+    exit_code = 1
 
 
 class WorkbookError(SheetGPTError):

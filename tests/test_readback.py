@@ -323,19 +323,30 @@ def test_shared_formulas(tmp_path: Path) -> None:
         ),
         ('<row r="1"><c r="A1"><f t="shared" si="3"/></c></row>', "shares a formula"),
         ('<row r="1"><c r="A1"><f t="odd">1</f></c></row>', "formula of the kind"),
-        ("</sheetData><sheetData>", None),
+        ("</sheetData><sheetData>", "cells in two places"),
         ('<row r="1"/></sheetData><sheetData><row r="2"/>', "cells in two places"),
         ('<row r="1"><c r="A1"><a>' + "<b>" * 300 + "</b>" * 300 + "</a></c></row>", "nested too deeply"),
     ],
 )
-def test_strictness(tmp_path: Path, data: str, why: str | None) -> None:
+def test_strictness(tmp_path: Path, data: str, why: str) -> None:
     path = sheet_file(tmp_path / "book.xlsx", data)
-    if why is None:
-        assert read(path).sheets["one"].values == {}
-        return
     with pytest.raises(WorkbookError, match=why) as caught:
         read(path)
     assert str(caught.value).startswith("book.xlsx: xl/worksheets/sheet1.xml")
+
+
+def test_cells_that_only_a_careless_reader_would_find(tmp_path: Path) -> None:
+    """A second <sheetData> inside a foreign element holds no cells of the sheet."""
+    hidden = (
+        "</sheetData><extLst><ext><sheetData>"
+        + '<row r="1"><c r="A1"><v>1</v></c></row>'
+        + "</sheetData></ext></extLst>"
+    )
+    whole = sheet_file(tmp_path / "whole.xlsx", "")
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(tmp_path / "book.xlsx", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"</sheetData>", hidden.encode()))
+    assert read(tmp_path / "book.xlsx").sheets["one"].values == {}
 
 
 def test_far_corner_costs_nothing(tmp_path: Path) -> None:

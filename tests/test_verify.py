@@ -14,7 +14,7 @@ from sheetgpt.check.faults import FaultKind
 from sheetgpt.check.report import to_json, to_text
 from sheetgpt.check.result import Report
 from sheetgpt.check.verify import verify
-from sheetgpt.errors import EngineError, WeightError, WorkbookError
+from sheetgpt.errors import BuildError, WeightError, WorkbookError
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.a1 import cell as a1
 from tests.mutants import MUTANTS, Mutant, make, stale
@@ -190,7 +190,7 @@ def test_build_hands_over_nothing_that_an_engine_disputes(
     from sheetgpt.check import evaluate
 
     monkeypatch.setitem(evaluate.NUMPY, "rowvar", lambda x: x.var(axis=1, ddof=1, keepdims=True))
-    with pytest.raises(EngineError, match=r"disagrees with numpy at .*h0 ln_1!F11"):
+    with pytest.raises(BuildError, match=r"disagrees with numpy at .*h0 ln_1!F11"):
         build(tiny, "the cat", tmp_path / "never.xlsx")
     assert list(tmp_path.iterdir()) == []
 

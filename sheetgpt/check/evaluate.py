@@ -16,7 +16,11 @@ Env = Mapping[str, Array]
 
 
 def _rows(ids: Array) -> NDArray[np.intp]:
-    return np.asarray(ids[:, 0], dtype=float).astype(np.intp)
+    """Row numbers as integers; raises `IndexError` where one is no number."""
+    numbers = np.asarray(ids[:, 0], dtype=float)
+    if not np.isfinite(numbers).all():
+        raise IndexError("a row number is not a number")
+    return numbers.astype(np.intp)
 
 
 def _gather(table: Array, ids: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 class FaultKind(StrEnum):
     """Classes of fault; the order is that in which they are told of one cell."""
 
+    SETTING = "wrong setting"
     TAB = "missing tab"
     NAME = "wrong name"
     WEIGHT = "wrong weight"

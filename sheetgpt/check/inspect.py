@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from openpyxl.formula import Tokenizer as FormulaTokenizer
-from openpyxl.formula.tokenizer import Token
+from openpyxl.formula.tokenizer import Token, TokenizerError
 
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.sheet.a1 import cell as a1
@@ -27,9 +27,9 @@ def inspect_names(book: Book, wanted: dict[str, str]) -> Iterator[Fault]:
             yield Fault(FaultKind.NAME, planned[name.casefold()], tab, "", there, "one name for the whole workbook")
     found = {name.casefold(): ref for name, ref in book.names.items()}
     for name, ref in wanted.items():
-        there = found.get(name.casefold())
-        if there is None or _plain_ref(there) != _plain_ref(ref):
-            yield Fault(FaultKind.NAME, name, ref.rpartition("!")[0].strip("'"), "", there or "no such name", ref)
+        leads = found.get(name.casefold())
+        if leads is None or _plain_ref(leads) != _plain_ref(ref):
+            yield Fault(FaultKind.NAME, name, ref.rpartition("!")[0].strip("'"), "", leads or "no such name", ref)
 
 
 def _plain_ref(ref: str) -> str:
@@ -41,6 +41,29 @@ def inspect_tabs(book: Book, sheets: Iterable[Sheet]) -> Iterator[Fault]:
     for sheet in sheets:
         if sheet.tab.name not in book.sheets:
             yield Fault(FaultKind.TAB, "", sheet.tab.name, "", "no such tab", sheet.tab.name)
+
+
+def inspect_settings(book: Book) -> Iterator[Fault]:
+    """Settings that make a spreadsheet compute otherwise: rounding to what is shown, circles, another calendar."""
+    for setting in sorted(book.settings):
+        yield Fault(FaultKind.SETTING, "", "the workbook", "", setting, "not set")
+
+
+def unplanned(book: Book, tabs: list[str], names: dict[str, str]) -> Iterator[str]:
+    """What stands in a workbook, or is hidden there, though the plan knows nothing of it."""
+    planned = {name.casefold() for name in names}
+    strange = [name for name in book.names if name.casefold() not in planned]
+    strange += [name for _, name in book.local_names if name.casefold() not in planned]
+    if strange:
+        yield f"{len(strange):,} defined names that the plan does not know, the first {strange[0][:60]}"
+    if others := [tab for tab in book.tabs if tab not in tabs]:
+        yield f"{len(others):,} tabs that the plan does not know, the first {others[0]}"
+    if [tab for tab in book.tabs if tab in tabs] != [tab for tab in tabs if tab in book.tabs]:
+        yield "the tabs stand in another order"
+    if book.hidden:
+        yield f"{len(book.hidden):,} tabs are hidden, among them {min(book.hidden)}"
+    if book.has_macros or book.has_external_links:
+        yield "the file has macros or leads to other files, which sheetgpt never writes"
 
 
 def inspect_cells(book: Book, sheet: Sheet, places: Places) -> Iterator[Fault]:
@@ -87,14 +110,17 @@ def _inspect_formula(found: Found, cell: Cell) -> tuple[FaultKind, str, str] | N
 
 @cache
 def canonical(formula: str) -> tuple[str, ...]:
-    """A formula's tokens in one spelling: programs differ in spaces, capitals, quotes and `1E-05`."""
-    tokens = FormulaTokenizer("=" + formula).items
+    """A formula's tokens in one spelling: programs differ in spaces, capitals, quotes, and how they write numbers."""
+    try:
+        tokens = FormulaTokenizer("=" + formula).items
+    except TokenizerError:
+        return (formula,)  # not a formula: like nothing but itself
     return tuple(_spelling(t) for t in tokens if t.type != Token.WSPACE)
 
 
 def _spelling(token: Token) -> str:
     if token.subtype == Token.NUMBER:
-        return repr(float(token.value))
+        return f"{float(token.value):.15g}"  # LibreOffice saves 15 digits; the values are compared apart
     if token.subtype == Token.TEXT:
         return str(token.value)
     tab, sign, rest = token.value.rpartition("!")

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 from sheetgpt.check.faults import Fault
 from sheetgpt.check.result import CACHED, Report, Row
 
 SCHEMA = 1
 _MOST_FAULTS = 12
+_MOST_WIDTH = 600
 
 
 def to_json(report: Report) -> str:
-    """The whole report; `schema` counts changes of its form."""
+    """The whole report; `schema` counts changes of its form. An infinite gap is null."""
     data = asdict(report) | {
         "schema": SCHEMA,
         "exit_code": report.exit_code,
-        "rows": [row._asdict() for row in report.rows],
-        "faults": [fault._asdict() for fault in report.faults],
+        "rows": [_finite(row._asdict()) for row in report.rows],
+        "faults": [_finite(fault._asdict()) for fault in report.faults],
     }
-    return json.dumps(data, indent=1, ensure_ascii=False)
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(record: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity: a gap to something that is no number is null."""
+    return {key: None if value == math.inf else value for key, value in record.items()}
 
 
 def to_csv(report: Report) -> str:
@@ -36,7 +44,13 @@ def to_text(report: Report, *, places: bool = False) -> str:
     lines = [*_provenance(report), ""]
     lines += _place_table(report.rows) if places else _tab_table(report.rows)
     lines += ["", *_faults(report.faults), *_verdict(report)]
-    return "\n".join(lines)
+    return "\n".join(map(_one_line, lines))
+
+
+def _one_line(text: str) -> str:
+    """What comes from the file cannot add a line, move the cursor, or fill the screen."""
+    plain = "".join(c if c.isprintable() else f"<{ord(c):02X}>" for c in text)
+    return plain if len(plain) <= _MOST_WIDTH else plain[:_MOST_WIDTH] + "..."
 
 
 def _provenance(report: Report) -> Iterator[str]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.check.evaluate import run
+from sheetgpt.check.evaluate import evaluate
 from sheetgpt.errors import SheetGPTError
-from sheetgpt.models.prompt import encode, given
+from sheetgpt.models.prompt import encode, given, rows_for
 from sheetgpt.models.weights import Weights, bundled, digest, file_name, find_model
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.sheets import ParameterFact
@@ -26,11 +27,11 @@ class Source:
     note: str
 
     @classmethod
-    def find(cls, book: Blueprint, recorded: Mapping[str, str], model: str | None) -> Source:
-        """The model that the card names, if it is here and its numbers are those recorded in the workbook.
+    def find(cls, book: Blueprint, own: Env, recorded: Mapping[str, str], model: str | None) -> Source:
+        """The model that the card names, if it is here and the workbook was made from its numbers.
 
-        `recorded`: weight -> SHA-256 of its numbers. Raises `WeightError` for a `model` that was asked for and
-        is not there.
+        `own`: the workbook's values; `recorded`: weight -> SHA-256 of its numbers, as the workbook says. Raises
+        `WeightError` for a `model` that was asked for and is not there.
         """
         name = model or book.card.model
         if model is None and name not in bundled():
@@ -38,32 +39,50 @@ class Source:
         weights = find_model(name)
         if weights.config != book.card.config:
             return cls(None, f"{weights.folder.name} has other sizes than the workbook's model {book.card.model!r}")
-        if recorded and model is None and all(digest(weights[w]) != recorded.get(w) for w in weights):
-            return cls(None, f"the workbook was made from other weights than the {name!r} that is here")
-        return cls(weights, f"CSV files of {weights.name}")
+        if model is None and _made_from_others(weights, own, recorded):
+            return cls(
+                None, f"the workbook was made from other weights than the {name!r} here; give theirs with --model"
+            )
+        return cls(weights, f"the CSV files of {weights.name}")
 
 
-def expected(book: Blueprint, source: Source, own: Env) -> Env:
-    """Every place from the prompt on: source weights and tokenizer where there are any, else the workbook's.
+def _made_from_others(weights: Weights, own: Env, recorded: Mapping[str, str]) -> bool:
+    """Whether some weight is not ours though the workbook's record of it fits its numbers: nobody changed it there."""
+    foreign = [name for name in weights if recorded.get(name) != digest(weights[name])]
+    return any(recorded.get(name) == digest(own[name]) for name in foreign)
 
-    `own` holds the workbook's parameters and inputs. A prompt that cannot be encoded leaves its ids as they are.
+
+def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
+    """Every place from the prompt on, and why the prompt's ids could not be had from its text (empty if they could).
+
+    Source weights and tokenizer where there are any, else the workbook's own parameters and inputs, `own`. Where a
+    place cannot be computed at all (an id that is no row) it is NaN, or empty text.
     """
-    inputs = dict(own)
+    inputs, problem = dict(own), ""
     if source.weights is not None:
-        inputs |= {name: source.weights[name] for name in source.weights}
-        inputs |= _prompt(book, source.weights, str(own["prompt.text"][0, 0]))
-    return run(book.plan, inputs)
+        prompt, problem = _prompt(book, source.weights, str(own["prompt.text"][0, 0]))
+        inputs |= {**source.weights, **prompt}
+    env: Env = {}
+    for name, expr in book.plan.items():
+        try:
+            env[name] = inputs[name] if expr.op == "data" else evaluate(expr, env)
+        except (IndexError, ValueError, TypeError):
+            blank, kind = ("", object) if name in book.plan.text else (np.nan, float)
+            env[name] = np.full(expr.shape, blank, kind)
+    return env, problem
 
 
-def _prompt(book: Blueprint, weights: Weights, prompt: str) -> Env:
+def _prompt(book: Blueprint, weights: Weights, prompt: str) -> tuple[Env, str]:
+    """The given places, by our tokenizer; without the ids and their number where the text cannot be theirs."""
     tokenizer = weights.tokenizer()
     n_top = book.plan["top.rank"].shape[0]
     try:
         ids = encode(prompt, weights, tokenizer)
-    except SheetGPTError:
-        ids = []
-    values = given(prompt, ids[: book.card.n_rows], book.card.n_rows, n_top, tokenizer)
-    return values if ids else {k: v for k, v in values.items() if k not in {"prompt.n", "prompt.ids"}}
+        rows_for(ids, book.card.n_rows, weights.config)
+    except SheetGPTError as error:
+        values = given(prompt, [], book.card.n_rows, n_top, tokenizer)
+        return {k: v for k, v in values.items() if k not in {"prompt.n", "prompt.ids"}}, str(error)
+    return given(prompt, ids, book.card.n_rows, n_top, tokenizer), ""
 
 
 def facts(weights: Weights) -> list[ParameterFact]:

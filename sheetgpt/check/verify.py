@@ -18,10 +18,11 @@ from sheetgpt.check.claims import read_card, read_facts
 from sheetgpt.check.evaluate import evaluate
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_numbers, as_text, failed, first_over, gaps, worst
-from sheetgpt.check.inspect import Places, inspect_cells, inspect_names, inspect_tabs
+from sheetgpt.check.inspect import Places, inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
 from sheetgpt.check.result import CACHED, Report, Row
-from sheetgpt.check.source import Source, expected
+from sheetgpt.check.source import Source, expected, facts
 from sheetgpt.engines import Values, get
+from sheetgpt.errors import LayoutError, WorkbookError
 from sheetgpt.models.weights import digest
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
@@ -42,8 +43,26 @@ def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Re
     card's model is not bundled. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`.
     """
     book = read(path)
-    blueprint = Blueprint.of(read_card(book))
+    blueprint = _blueprint(book)
     return _Check(book, blueprint, _engine_values(book, engine), engine, model).report()
+
+
+def _blueprint(book: Book) -> Blueprint:
+    """The plan that the card stands for, once it is sure that the file is large enough to hold it."""
+    card = read_card(book)
+    named = sum(rows * cols for rows, cols in card.config.shapes().values())
+    present = sum(len(sheet.values) for sheet in book.sheets.values())
+    try:
+        if named > present:
+            raise LayoutError(f"its card names {named:,} weights, the file has {present:,} cells")
+        blueprint = Blueprint.of(card)
+    except LayoutError as error:
+        raise WorkbookError(f"{book.path.name}: {error}") from None
+    planned = sum(box.rows * box.cols for box in blueprint.layout.ranges.values())
+    computed = sum((r1 - r0 + 1) * (c1 - c0 + 1) for s in book.sheets.values() for r0, c0, r1, c1 in s.areas())
+    if computed > 2 * planned:
+        raise WorkbookError(f"{book.path.name}: formulas compute {computed:,} cells, the plan has {planned:,}")
+    return blueprint
 
 
 def _engine_values(book: Book, engine: str) -> Values:
@@ -61,10 +80,11 @@ class _Check:
         self.found = {name: self._found(name, _named(book, box)) for name, box in self.ranges.items()}
         self.facts = read_facts(book, blueprint)
         recorded = {fact.name: fact.numbers_sha256 for fact in self.facts}
-        self.source = Source.find(blueprint, recorded, model)
-        self.wanted = expected(blueprint, self.source, self.found)
+        self.source = Source.find(blueprint, self.found, recorded, model)
+        self.wanted, self.prompt_problem = expected(blueprint, self.source, self.found)
+        claimed = facts(self.source.weights) if self.source.weights else self.facts
         labels = {"prompt.tokens": self.found["prompt.tokens"]}  # a label is right if it shows what stands there
-        self.sheets = list(sheets(blueprint, self.wanted | labels, self.facts))
+        self.sheets = list(sheets(blueprint, self.wanted | labels, claimed))
         self.places = _places(blueprint)
 
     # ---- what was found
@@ -124,6 +144,13 @@ class _Check:
         return report
 
     def _text_faults(self) -> Iterator[Fault]:
+        if self.prompt_problem:
+            box, text = self.ranges["prompt.text"], shown(self.found["prompt.text"][0, 0])
+            cell = a1(box.row, box.col)
+            yield Fault(
+                FaultKind.INPUT, box.name, box.tab, cell, text, f"a prompt of these ids ({self.prompt_problem})"
+            )
+        yield from inspect_settings(self.book)
         yield from inspect_tabs(self.book, self.sheets)
         yield from inspect_names(self.book, names_of(self.blueprint))
         for sheet in self.sheets:
@@ -240,8 +267,8 @@ class _Check:
         if strays:
             tab, r, c = strays[0]
             report.unchecked.append(f"{len(strays):,} cells that the plan does not know, the first {tab}!{a1(r, c)}")
-        if self.book.has_macros or self.book.has_external_links:
-            report.unchecked.append("the file has macros or links to other files, which sheetgpt never writes")
+        tabs = [tab.name for tab in self.blueprint.layout.tabs]
+        report.unchecked += unplanned(self.book, tabs, names_of(self.blueprint))
         if self.source.weights is None:
             report.unchecked.append(f"weights and vocabulary against their source: {self.source.note}")
         report.cells_present, report.cells_checked = len(present), len(checked)

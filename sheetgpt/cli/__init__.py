@@ -26,6 +26,14 @@ COMMANDS = {
 }
 
 
+def _end_tidily() -> None:
+    """Let a closed terminal or a `kill` end like any other error, so that engines and temporary files go too."""
+    with contextlib.suppress(ValueError):  # not the main thread
+        for name in ("SIGTERM", "SIGHUP"):
+            if number := getattr(signal, name, None):
+                signal.signal(number, lambda got, _: sys.exit(128 + got))
+
+
 class Commands(click.Group):
     """A group that knows its commands' names and help without importing them."""
 
@@ -43,10 +51,11 @@ class Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        with contextlib.suppress(ValueError):  # not the main thread
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that engines and temporary files go too
+        _end_tidily()
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(130)
         except SheetGPTError as error:
             click.echo(f"sheetgpt: {error}", err=True)
             sys.exit(error.exit_code)

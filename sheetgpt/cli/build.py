@@ -21,12 +21,13 @@ def build(prompt: str, model: str, output: Path | None, tokens: int | None, chec
     Exit code 2 for anything wrong with the call; nothing is left half-written.
     """
     from sheetgpt.build import build as build_workbook
-    from sheetgpt.models.weights import find_model
+    from sheetgpt.models.weights import bundled, find_model
+    from sheetgpt.sheet.xlsx import make_folder
 
     weights = find_model(model)
     path = output or default_path(prompt, weights.name)
     if output is None:
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
     try:
         built = build_workbook(weights, prompt, path, n_rows=tokens, check=check, progress=progress)
     finally:
@@ -36,6 +37,7 @@ def build(prompt: str, model: str, output: Path | None, tokens: int | None, chec
     click.echo(f"{path}  ({path.stat().st_size / 1e6:.1f} MB, {formulas:,} computed cells)")
     click.echo(f"next token  {env['next.text'][0, 0]}  (id {int(env['next.id'][0, 0])}, {env['top.prob'][0, 0]:.1%})")
     if built.engine:
-        click.echo(f"recalculated by {built.engine}, equal to numpy; `sheetgpt verify {path}` checks everything")
+        where = "" if model in bundled() else f" --model {model}"
+        click.echo(f"recalculated by {built.engine}, equal to numpy; `sheetgpt verify {path}{where}` checks everything")
     else:
         click.echo("not recalculated; its cached values are numpy's")

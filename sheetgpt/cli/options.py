@@ -25,5 +25,5 @@ def progress(step: str) -> None:
 
 def default_path(prompt: str, model: str) -> Path:
     """`outputs/` with a name made of prompt and model: `mike-is-quick-he-moves.fable.xlsx`."""
-    words = re.sub(r"[^a-z0-9]+", "-", prompt.casefold()).strip("-")[:40].strip("-")
-    return Path("outputs") / f"{words or 'prompt'}.{Path(model).name or 'model'}.xlsx"
+    words, name = (re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")[:40].strip("-") for text in (prompt, model))
+    return Path("outputs") / f"{words or 'prompt'}.{name or 'model'}.xlsx"

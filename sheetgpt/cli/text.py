@@ -20,8 +20,10 @@ def generate(prompt: str, count: int, model: str) -> None:
     from sheetgpt.generate import generate as continue_prompt
     from sheetgpt.models.weights import find_model
 
-    click.echo(prompt, nl=False)
-    for piece in continue_prompt(find_model(model), prompt, count):
+    pieces = continue_prompt(find_model(model), prompt, count)
+    first = next(pieces)  # a prompt that is refused is refused before anything is printed
+    click.echo(prompt + first, nl=False)
+    for piece in pieces:
         click.echo(piece, nl=False)
     click.echo()
 
@@ -36,7 +38,8 @@ def tokens(prompt: str, model: str) -> None:
 
     weights = find_model(model)
     tokenizer = weights.tokenizer()
+    ids = encode(prompt, weights, tokenizer)
     click.echo(f"{'pos':>4} {'id':>6} {'row':>6}  {'text':<14} bytes")
-    for pos, token in enumerate(encode(prompt, weights, tokenizer)):
+    for pos, token in enumerate(ids):
         data = tokenizer.decode_bytes([token]).hex(" ")
         click.echo(f"{pos:>4} {token:>6} {token + 1:>6}  {tokenizer.visible(token):<14} {data}")

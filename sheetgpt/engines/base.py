@@ -180,5 +180,5 @@ def _reason(code: int, messages: Path) -> str:
         return "it ran out of memory"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if code < 0:
-        return f"it was ended by signal {-code}" + (f" ({lines[-1][:200]})" if lines else "")
+        return f"it was ended by signal {-code}; the file is perhaps more than it can take"
     return lines[-1][:300] if lines else f"exit status {code}"

@@ -24,7 +24,8 @@ from sheetgpt.resources import weights_dir
 
 Matrix = NDArray[np.float64]
 _LARGEST_MANIFEST = 16 << 20
-_LARGEST_NUMBER = 32  # bytes of text for one number, its comma included
+_BOM = b"\xef\xbb\xbf"  # which some programs put before CSV
+_LARGEST_NUMBER = 64  # bytes of text for one number, its comma included
 
 
 def file_name(weight: str) -> str:
@@ -55,8 +56,7 @@ class Weights(Mapping[str, Matrix]):
         raw = manifest.get("config")
         if not isinstance(raw, dict):
             raise WeightError(f'{folder / "manifest.json"}: has no "config"')
-        name = manifest.get("name", folder.name)
-        model = cls(folder, str(name)[:100], ModelConfig.from_dict(raw), manifest)
+        model = cls(folder, _checked_name(manifest.get("name", folder.name)), ModelConfig.from_dict(raw), manifest)
         missing = [w for w in model if not model.path(w).is_file()]
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -100,9 +100,17 @@ class Weights(Mapping[str, Matrix]):
         return value if isinstance(value, str) else None
 
 
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 60 or set(name) & set("/\\"):
+        raise WeightError(f"manifest.json: the name {str(name)[:40]!r} is not plain text of 1 to 60 characters")
+    return name
+
+
 def _read_manifest(folder: Path) -> dict[str, object]:
     path = folder / "manifest.json"
     try:
+        if path.exists() and not path.is_file():
+            raise WeightError(f"{path}: not a file")
         if path.stat().st_size > _LARGEST_MANIFEST:
             raise WeightError(f"{path}: larger than {_LARGEST_MANIFEST >> 20} MB, so not a manifest")
         manifest = json.loads(path.read_text("utf-8"))
@@ -123,6 +131,7 @@ def read_csv(path: Path, shape: Shape) -> Matrix:
     try:
         with path.open("rb") as file:
             while line := file.readline(cols * _LARGEST_NUMBER + 2):
+                line = line.removeprefix(_BOM) if n == 0 else line
                 if not line.strip():
                     continue
                 if n == rows:
@@ -155,7 +164,7 @@ def _numbers(path: Path, line_number: int, line: bytes, cols: int) -> list[float
 
 def _number(path: Path, line: int, column: int, cell: bytes) -> float:
     try:
-        value = float(cell)
+        value = float("nan") if b"_" in cell else float(cell)
     except ValueError:
         value = float("nan")
     if not np.isfinite(value):

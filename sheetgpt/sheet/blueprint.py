@@ -42,7 +42,10 @@ class Card:
             n_rows = data["tokens"]
             if type(n_rows) is not int or not 1 <= n_rows <= config.n_ctx:
                 raise WorkbookError(f"the card names {n_rows!r} token rows, its model takes 1 to {config.n_ctx}")
-            return cls(str(data["model"])[:100], config, n_rows, str(data["sheetgpt"])[:40])
+            model, version = str(data["model"]), str(data["sheetgpt"])
+            if not (model + version).isprintable() or len(model + version) > 200:
+                raise WorkbookError("the card's names are not plain text")
+            return cls(model, config, n_rows, version)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise WorkbookError(f"its card cannot be read ({type(error).__name__})") from None
         except WorkbookError:

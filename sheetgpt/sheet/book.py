@@ -72,6 +72,7 @@ class Book:
     names: Mapping[str, str]  # defined name -> reference, of the whole workbook
     local_names: Mapping[tuple[str, str], str]  # (tab, defined name) -> reference
     hidden: frozenset[str] = frozenset()
+    settings: frozenset[str] = frozenset()  # those under which formulas mean something else: fullPrecision=0 ...
     application: str | None = None  # who wrote the file, by its own account
     creator: str | None = None
     modified: str | None = None

@@ -147,8 +147,10 @@ class Package:
         rels = posixpath.join(folder, "_rels", f"{base}.rels")
         if rels not in self:
             return {}
-        nodes = (node for node in self.tree(rels) if local(node.tag) == "Relationship")
-        return dict(self._relation(folder, node) for node in nodes)
+        found = [self._relation(folder, node) for node in self.tree(rels) if local(node.tag) == "Relationship"]
+        if len({name for name, _ in found}) < len(found):
+            self.fail(f"{rels} has two relationships of one name")
+        return dict(found)
 
     def _relation(self, folder: str, node: Element) -> tuple[str, Relation]:
         external = node.get("TargetMode", "").casefold() == "external"
@@ -159,8 +161,10 @@ class Package:
 
     def related(self, part: str, kind: str) -> str | None:
         """Target of the first internal relationship of this kind."""
-        found = (r.target for r in self.relations(part).values() if r.kind == kind and not r.external)
-        return next(found, None)
+        found = [r.target for r in self.relations(part).values() if r.kind == kind and not r.external]
+        if len(found) > 1 and kind == "officeDocument":
+            self.fail("two relationships say where the workbook is")
+        return found[0] if found else None
 
 
 def local(tag: str) -> str:
@@ -209,9 +213,9 @@ def open_package(path: str | Path, limits: Limits = LIMITS) -> Package:
 
 def _check_kind(path: Path) -> None:
     if not path.exists():
-        raise WorkbookError(f"{path.name}: no such file")
+        raise WorkbookError(f"{path.name or path}: no such file")
     if not path.is_file():
-        raise WorkbookError(f"{path.name}: not a file")
+        raise WorkbookError(f"{path.name or path}: not a file")
     try:
         with path.open("rb") as source:
             head = source.read(1 << 16)

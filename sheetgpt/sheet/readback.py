@@ -41,6 +41,7 @@ class Outline:
     names: dict[str, str] = field(default_factory=dict)
     local_names: dict[tuple[str, str], str] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
+    settings: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, package: Package) -> Outline:
@@ -51,26 +52,29 @@ class Outline:
         root = package.tree(workbook)
         if local(root.tag) != "workbook":
             package.fail(f"{workbook} is not a workbook but <{local(root.tag)[:40]}>")
-        listed = [node for node in root.iter() if local(node.tag) == "sheet"]
+        listed = _children(root, "sheets")
         parts = _sheet_parts(package, workbook, listed)
         everywhere, here = _names(package, root, [node.get("name", "") for node in listed])
         hidden = frozenset(n.get("name", "") for n in listed if n.get("state", "visible") != "visible")
-        return cls(workbook, parts, everywhere, here, hidden)
+        return cls(workbook, parts, everywhere, here, hidden, _settings(root))
 
     def facts(self, package: Package) -> dict[str, Any]:
         """The fields of `Book` that are not cells."""
         app, core = _properties(package, "extended-properties"), _properties(package, "core-properties")
         wrote = " ".join(app[k] for k in ("Application", "AppVersion") if k in app)
-        lower = [part.lower() for part in package.parts]
+        relations = [r for part in ("", self.workbook, *self.parts.values()) for r in package.relations(part).values()]
+        lower = [part.lower() for part in package.parts] + [r.kind.lower() for r in relations]
         return {
+            "settings": self.settings,
             "names": self.names,
             "local_names": self.local_names,
             "hidden": self.hidden,
             "application": wrote or None,
             "creator": core.get("creator"),
             "modified": core.get("modified"),
-            "has_macros": any("vbaproject" in p or "macrosheets/" in p for p in lower),
-            "has_external_links": any("externallinks/" in p or p.endswith("connections.xml") for p in lower),
+            "has_macros": any("vbaproject" in p or "macrosheet" in p for p in lower),
+            "has_external_links": any(r.external for r in relations)
+            or any("externallink" in p or p.endswith(("connections.xml", "connections")) for p in lower),
         }
 
 
@@ -92,11 +96,30 @@ def _sheet_parts(package: Package, workbook: str, listed: list[Element]) -> dict
     return parts
 
 
+def _children(root: Element, group: str) -> list[Element]:
+    """Elements of a group that stands directly in the workbook part, as spreadsheets look for them."""
+    return [node for child in root if local(child.tag) == group for node in child]
+
+
+_UNUSUAL = {"calcPr": ("fullPrecision", "0", "false"), "workbookPr": ("date1904", "1", "true")}
+_ITERATE = {"calcPr": ("iterate", "1", "true")}
+
+
+def _settings(root: Element) -> frozenset[str]:
+    """Settings of the workbook under which its formulas mean something else."""
+    found = set()
+    for child in root:
+        for tag, (name, *values) in (*_UNUSUAL.items(), *_ITERATE.items()):
+            if local(child.tag) == tag and child.get(name) in values:
+                found.add(f"{name}={child.get(name)}")
+    return frozenset(found)
+
+
 def _names(package: Package, root: Element, tabs: list[str]) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
     everywhere: dict[str, str] = {}
     here: dict[tuple[str, str], str] = {}
     seen = set()
-    for node in (n for n in root.iter() if local(n.tag) == "definedName"):
+    for node in _children(root, "definedNames"):
         name, scope = node.get("name", ""), node.get("localSheetId")
         if (name.casefold(), scope) in seen:
             package.fail(f"the name {name[:60]!r} is defined twice")

@@ -13,10 +13,12 @@ from itertools import pairwise
 
 from sheetgpt.sheet import a1
 from sheetgpt.sheet.book import Area, CellError, Formula, Sheet, Value
+from sheetgpt.sheet.classic import MAX_FORMULA
 from sheetgpt.sheet.package import LIMITS, Package, xml_parser
 
 PIECES = 4096  # of a text, 8 KiB each
 _DEPTH = 256  # of elements that mean nothing here
+_MOST_WRITTEN = 1 << 28  # characters of formulas, of one sheet
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
@@ -101,12 +103,14 @@ class _Cells:
         self.tags: dict[str, str] = {}  # full name -> tag, for the elements that matter
         self.skip = 0  # how deep inside a foreign element
         self.inside = False  # between <sheetData> and its end
+        self.done = False  # <sheetData> was seen
         self.kind = ""  # the t= of the cell that is open, '' outside cells
         self.raw: str | None = None
         self.attrs: dict[str, str] | None = None  # those of <f>
         self.formula = ""
         self.runs: list[str] | None = None
         self.shared: dict[str, tuple[str, str]] = {}
+        self.written = 0  # characters of formulas so far
 
     def start(self, name: str, attrs: dict[str, str]) -> None:
         tag = self.tags.get(name)
@@ -142,9 +146,11 @@ class _Cells:
         elif not self.tags:
             self.tags = sheet_tags(name)
         elif tag == "sheetData":
-            if self.cursor.row >= 0:
+            if self.done:
                 raise ValueError("has cells in two places")
-            self.inside = True
+            self.inside = self.done = True
+        else:
+            self.skip = 1  # whatever stands in it, also another <sheetData>
 
     def end(self, name: str) -> None:
         tag = self.tags.get(name)
@@ -202,7 +208,10 @@ class _Cells:
 
     def _keep_formula(self, key: tuple[int, int], attrs: dict[str, str]) -> None:
         kind, area = attrs.get("t", "normal"), None
-        text = self._short(self.formula.removeprefix("="))
+        text = self.formula.removeprefix("=")
+        self.written += len(text)
+        if len(text) > MAX_FORMULA or self.written > _MOST_WRITTEN:
+            raise ValueError(f"the cell {self.cursor.address} has a longer formula than spreadsheets take")
         if kind == "array":
             area = anchored(attrs.get("ref"), key)
         elif kind == "shared":
@@ -225,6 +234,7 @@ class _Cells:
         from openpyxl.formula.translate import Translator
 
         text, origin = self.shared[group]
+        self.written += 50 * len(text)  # moving a formula costs far more than reading one
         try:
             return str(Translator(f"={text}", origin).translate_formula(here))[1:]
         except (TokenizerError, ValueError) as error:
@@ -265,7 +275,10 @@ def _boolean(raw: str) -> bool:
 
 def _date(raw: str) -> float:
     """An ISO date as the number of days that spreadsheets count."""
-    then = datetime.fromisoformat(raw.removesuffix("Z"))
+    try:
+        then = datetime.fromisoformat(raw.removesuffix("Z")).replace(tzinfo=None)
+    except ValueError:
+        raise ValueError(f"holds {raw[:20]!r}, not a date") from None
     return (then - datetime(1899, 12, 30)).total_seconds() / 86400
 
 

@@ -177,6 +177,7 @@ class Stripper:
             self._tags = sheet_tags(name)
         elif not self._inside:
             self._inside = tag == "sheetData"
+            self._skip = int(not self._inside)  # whatever stands in it, also another <sheetData>
         elif tag == "row" and self._cell < 0:
             self._cursor.enter_row(attrs.get("r"))
             self._bodies.enter_row(self._cursor.row)

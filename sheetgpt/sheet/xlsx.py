@@ -51,11 +51,33 @@ def write(path: Path, sheets: Iterable[Sheet], names: Mapping[str, str]) -> None
     splice(buffer, path, masses)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder unless it is there; raises `OutputError`."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder} ({error.strerror}): choose a file with -o") from None
+
+
+def _writable(path: Path) -> Path:
+    """The file that a path leads to, if a workbook may be written there; raises `OutputError`."""
+    try:
+        real = path.resolve()
+        if real.is_dir():
+            raise OutputError(f"{path} is a folder: name a file in it")
+        if real.exists() and not real.is_file():
+            raise OutputError(f"{path} is not a file that can be replaced")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise OutputError(f"cannot write {str(path)[:100]!r} ({error}): choose another with -o") from None
+    if real.suffix.lower() != ".xlsx":
+        raise OutputError(f"{path} does not end in .xlsx, by which spreadsheet programs know a workbook")
+    return real
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its name only if all goes well; raises `OutputError`."""
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: name a file in it")
+    path = _writable(path)
     try:
         handle, name = tempfile.mkstemp(suffix=".xlsx", prefix=".sheetgpt-", dir=path.parent)
         os.close(handle)

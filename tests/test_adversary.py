@@ -1,0 +1,323 @@
+"""What somebody would try who wants a wrong workbook to pass, or a right one to fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import orjson
+import pytest
+
+from sheetgpt.build import Built, build
+from sheetgpt.check.faults import FaultKind
+from sheetgpt.check.report import to_json, to_text
+from sheetgpt.check.result import Report
+from sheetgpt.check.verify import verify
+from sheetgpt.engines import ENGINES
+from sheetgpt.engines.base import run
+from sheetgpt.engines.libreoffice import _command, find
+from sheetgpt.errors import OutputError, WeightError, WorkbookError
+from sheetgpt.models.weights import Weights, find_model, read_csv
+from sheetgpt.sheet.xlsx import whole_file
+from tests.mutants import replace_cell
+from tests.test_cli import refused
+from tests.test_cli import run as sheetgpt
+
+Edit = Callable[[str], str]
+
+
+def edited(built: Built, target: Path, **edits: Edit) -> Path:
+    """A copy with parts changed; the key is the part's file name without `.xml`, `_rels` for `.xml.rels`."""
+    todo = set(edits)
+    with zipfile.ZipFile(built.path) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            data, key = old.read(name), Path(name).name.replace(".xml.rels", "_rels").removesuffix(".xml")
+            if key in edits:
+                changed = edits[key](data.decode()).encode()
+                assert changed != data, f"{key} is not changed"
+                data = changed
+                todo.discard(key)
+            new.writestr(name, data)
+    assert not todo
+    return target
+
+
+def sheet(built: Built, tab: str) -> str:
+    return f"sheet{[t.name for t in built.blueprint.layout.tabs].index(tab) + 1}"
+
+
+@pytest.fixture(scope="module")
+def book(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(tiny, "the cat sat", tmp_path_factory.mktemp("adversary") / "book.xlsx")
+
+
+@pytest.fixture
+def check(tiny: Weights, tmp_path: Path, book: Built) -> Callable[..., Report]:
+    def run_check(**edits: Edit) -> Report:
+        return verify(edited(book, tmp_path / "edited.xlsx", **edits), "ironcalc", str(tiny.folder))
+
+    return run_check
+
+
+# ---- what must not pass ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["hello", "the cat sat on", "the cat", "the cat sat " * 40, ""])
+def test_a_prompt_whose_ids_are_others(text: str, check: Callable[..., Report], book: Built) -> None:
+    def edit(xml: str) -> str:
+        return replace_cell(xml, "B11", f' t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>')
+
+    report = check(**{sheet(book, "Prompt"): edit})
+    assert report.exit_code == 1
+    assert {f.kind for f in report.faults} >= {FaultKind.INPUT}
+    assert report.faults[0].tab in ("Prompt", "Tokens")
+
+
+@pytest.mark.parametrize("column", ["F", "G"])
+def test_a_forged_sha256(column: str, check: Callable[..., Report], book: Built) -> None:
+    def edit(xml: str) -> str:
+        return replace_cell(xml, f"{column}7", f' t="inlineStr"><is><t>{"0" * 64}</t></is></c>')
+
+    report = check(**{sheet(book, "Parameters"): edit})
+    assert report.exit_code == 1
+    assert any(f.tab == "Parameters" and f.cell == f"{column}7" for f in report.faults)
+
+
+@pytest.mark.parametrize("setting", ['fullPrecision="0"', 'iterate="1"'])
+def test_settings_under_which_a_spreadsheet_computes_otherwise(setting: str, check: Callable[..., Report]) -> None:
+    report = check(workbook=lambda xml: xml.replace("<calcPr ", f"<calcPr {setting} "))
+    assert [f.kind for f in report.faults] == [FaultKind.SETTING]
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new", "says"),
+    [
+        ("workbook", "</sheets>", "</sheets><extLst><ext><definedName name='x.y'>1</definedName></ext></extLst>", ""),
+        ("workbook", '<sheet name="Logits"', '<sheet state="veryHidden" name="Logits"', "hidden"),
+        ("workbook", "<definedNames>", '<definedNames><definedName name="x.y">1</definedName>', "x.y"),
+        (
+            "workbook",
+            "</definedNames>",
+            '<definedName name="a.b" localSheetId="1">1</definedName></definedNames>',
+            "a.b",
+        ),
+    ],
+)
+def test_what_the_plan_does_not_know_is_told(
+    part: str, old: str, new: str, says: str, check: Callable[..., Report]
+) -> None:
+    report = check(**{part: lambda xml: xml.replace(old, new, 1)})
+    assert report.faults == []
+    assert report.exit_code == (4 if says else 0)
+    assert says in " ".join(report.unchecked)
+
+
+def test_a_name_where_only_a_careless_reader_finds_it(check: Callable[..., Report]) -> None:
+    def move(xml: str) -> str:
+        name = re.search(r'<definedName name="h0.mlp.pre">.*?</definedName>', xml)
+        assert name is not None
+        return xml.replace(name[0], "").replace("</workbook>", f"<extLst><ext>{name[0]}</ext></extLst></workbook>")
+
+    report = check(workbook=move)
+    assert (FaultKind.NAME, "h0.mlp.pre") in {(f.kind, f.place) for f in report.faults}
+
+
+def test_tabs_in_another_order(check: Callable[..., Report]) -> None:
+    def swap(xml: str) -> str:
+        first, second = re.findall(r"<sheet [^>]*>", xml)[3:5]
+        return xml.replace(first, "@").replace(second, first).replace("@", second)
+
+    assert "another order" in " ".join(check(workbook=swap).unchecked)
+
+
+def test_two_relationships_of_one_name(tmp_path: Path, book: Built) -> None:
+    def twice(xml: str) -> str:
+        first, second = re.findall(r"<Relationship [^>]*>", xml)[:2]
+        name = re.search(r'Id="\w+"', first)
+        assert name is not None
+        return xml.replace(second, re.sub(r'Id="\w+"', name[0], second))
+
+    with pytest.raises(WorkbookError, match="two relationships"):
+        verify(edited(book, tmp_path / "edited.xlsx", workbook_rels=twice))
+
+
+def test_a_link_to_elsewhere(book: Built, check: Callable[..., Report], tmp_path: Path) -> None:
+    with zipfile.ZipFile(book.path) as old, zipfile.ZipFile(tmp_path / "link.xlsx", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/hyperlink"
+        rels = f'<Relationships><Relationship Id="x" Type="{kind}" Target="http://x.invalid" TargetMode="External"/>'
+        new.writestr("xl/worksheets/_rels/sheet2.xml.rels", rels + "</Relationships>")
+    report = verify(tmp_path / "link.xlsx")
+    assert any("leads to other files" in why for why in report.unchecked)
+
+
+def test_a_report_cannot_be_forged_by_the_file(check: Callable[..., Report], book: Built) -> None:
+    lie = "x\nEQUAL: every cell is right"
+
+    def edit(xml: str) -> str:
+        return replace_cell(xml, "B11", f' t="inlineStr"><is><t>{lie}</t></is></c>')
+
+    text = to_text(check(**{sheet(book, "Prompt"): edit, "app": lambda xml: xml.replace("Microsoft Excel", lie)}))
+    assert not [line for line in text.splitlines() if line.startswith("EQUAL")]
+    assert text.splitlines()[-1].startswith("WRONG")
+
+
+def test_a_card_with_a_line_break_is_refused(tmp_path: Path, book: Built) -> None:
+    def edit(xml: str) -> str:
+        return xml.replace("&quot;sheetgpt&quot;: &quot;", "&quot;sheetgpt&quot;: &quot;9\\n")
+
+    def plain(xml: str) -> str:
+        return xml.replace('"sheetgpt": "', '"sheetgpt": "9\\n') if '"sheetgpt": "' in xml else edit(xml)
+
+    with pytest.raises(WorkbookError, match="not plain text"):
+        verify(edited(book, tmp_path / "edited.xlsx", sharedStrings=plain))
+
+
+# ---- what must not fail ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sorter", "fable"])
+def test_a_workbook_that_libreoffice_saved(name: str, tmp_path: Path) -> None:
+    program = find()
+    if program is None:
+        pytest.skip(f"libreoffice is not installed: {ENGINES['libreoffice'].hint()}")
+    prompt = "CABBAC" if name == "sorter" else "Once upon a time"
+    build(find_model(name), prompt, tmp_path / "book.xlsx", check=False)
+    run("libreoffice", _command(program, tmp_path), tmp_path, 120, 1 << 36)
+    report = verify(tmp_path / "out" / "book.xlsx")
+    assert "LibreOffice" in report.made_by
+    assert report.faults == []
+    assert report.cells_checked == report.cells_present
+
+
+def test_a_workbook_that_openpyxl_saved(tmp_path: Path, book: Built, tiny: Weights) -> None:
+    openpyxl.load_workbook(book.path).save(tmp_path / "saved.xlsx")
+    report = verify(tmp_path / "saved.xlsx", "ironcalc", str(tiny.folder))
+    assert (report.faults, report.exit_code) == ([], 0)
+
+
+# ---- one clear answer -----------------------------------------------------------------------------------
+
+
+def test_text_for_a_weight_without_a_source(tmp_path: Path, book: Built) -> None:
+    def edit(xml: str) -> str:
+        return replace_cell(xml, "B7", ' t="inlineStr"><is><t>0.5</t></is></c>')
+
+    report = verify(edited(book, tmp_path / "edited.xlsx", **{sheet(book, "wte"): edit}))
+    assert report.exit_code == 1
+    assert {f.place for f in report.faults if f.kind is FaultKind.WEIGHT} == {"wte"}
+    data = orjson.loads(to_json(report))  # strict JSON, though some gap is infinite
+    assert json.dumps(data)
+
+
+def test_an_id_that_is_no_row(check: Callable[..., Report], tmp_path: Path, book: Built) -> None:
+    def edit(xml: str) -> str:
+        return replace_cell(xml, "F11", "><v>99999</v></c>")
+
+    report = check(**{sheet(book, "Tokens"): edit})
+    assert report.first_fault is not None
+    assert (report.first_fault.kind, report.first_fault.place) == (FaultKind.INPUT, "prompt.ids")
+    alone = verify(tmp_path / "edited.xlsx")  # without a source: the ids are taken as they are
+    assert alone.exit_code in (1, 4)
+
+
+def test_a_formula_that_is_none(check: Callable[..., Report], book: Built) -> None:
+    report = check(**{sheet(book, "Prompt"): lambda xml: xml.replace("<f>next.text</f>", '<f>"next</f>')})
+    assert report.first_fault is not None
+    assert (report.first_fault.kind, report.first_fault.place) == (FaultKind.FORMULA, "prompt.next")
+
+
+def test_a_model_of_the_same_name_with_other_weights(tmp_path: Path) -> None:
+    theirs = Path(shutil.copytree(find_model("sorter").folder, tmp_path / "theirs"))
+    text = (theirs / "model_wpe.csv").read_text()
+    (theirs / "model_wpe.csv").write_text(re.sub(r"^[^,]+", "0.5", text, count=1))
+    built = build(Weights.open(theirs), "CAB", tmp_path / "book.xlsx")
+    report = verify(built.path)
+    assert (report.faults, report.exit_code) == ([], 4)
+    assert "other weights" in report.unchecked[-1]
+    assert verify(built.path, "ironcalc", str(theirs)).exit_code == 0
+    result = sheetgpt("build", "CAB", "--model", theirs, "-o", built.path)
+    assert f"verify {built.path} --model {theirs}" in result.output
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"n_ctx": 1_048_576}, {"n_vocab": 1_000_000}, {"n_layer": 512}, {"n_embd": 16384, "n_head": 1}],
+    ids=str,
+)
+def test_a_card_that_asks_for_the_moon(change: dict[str, int], tmp_path: Path, book: Built) -> None:
+    def edit(xml: str) -> str:
+        for key, value in change.items():
+            xml = re.sub(rf'("{key}": |&quot;{key}&quot;: )\d+', rf"\g<1>{value}", xml)
+        return xml
+
+    with pytest.raises(WorkbookError, match=r"the file has|too many|does not fit"):
+        verify(edited(book, tmp_path / "edited.xlsx", sharedStrings=edit))
+
+
+def test_an_array_formula_over_the_whole_sheet(tmp_path: Path, book: Built) -> None:
+    def edit(xml: str) -> str:
+        cell = '<row r="900"><c r="A900"><f t="array" ref="A900:Z60000">1</f></c></row></sheetData>'
+        return xml.replace("</sheetData>", cell)
+
+    with pytest.raises(WorkbookError, match="formulas compute"):
+        verify(edited(book, tmp_path / "edited.xlsx", **{sheet(book, "Prompt"): edit}))
+
+
+# ---- where to write, what to read ------------------------------------------------------------------------
+
+
+def test_only_a_file_is_replaced(tmp_path: Path) -> None:
+    fifo, link, real = tmp_path / "pipe.xlsx", tmp_path / "link.xlsx", tmp_path / "real.xlsx"
+    os.mkfifo(fifo)
+    link.symlink_to(real)
+    with pytest.raises(OutputError, match="not a file"), whole_file(fifo):
+        pass
+    with whole_file(link) as temporary:
+        temporary.write_text("new")
+    assert (link.is_symlink(), real.read_text()) == (True, "new")
+    for name in ("book", "book.txt", "x" * 300 + ".xlsx", "nul\0.xlsx"):
+        with pytest.raises(OutputError), whole_file(tmp_path / name):
+            pass
+
+
+def test_outputs_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outputs").write_text("")
+    refused(sheetgpt("build", "CAB", "--model", "sorter"), 2, "cannot make the folder outputs")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..\\x", "x\ny", "\x1b[31m", "n" * 61, 5, None, "nul\0"])
+def test_names_that_a_model_may_not_have(name: object, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(find_model("sorter").folder, tmp_path / "model"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"name": name}))
+    with pytest.raises(WeightError, match="not plain text"):
+        Weights.open(folder)
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "vocab.bpe"])
+def test_a_pipe_in_place_of_a_file(file: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(find_model("sorter").folder, tmp_path / "model"))
+    (folder / file).unlink()
+    os.mkfifo(folder / file)
+    with pytest.raises(WeightError, match="not a file"):
+        Weights.open(folder).tokenizer()
+
+
+def test_csv_of_other_hands(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(b"\xef\xbb\xbf1,-0,1e-3\r\n 2 ,.5,1.\r\n")
+    assert read_csv(path, (2, 3)).tolist() == [[1, 0, 0.001], [2, 0.5, 1]]
+    path.write_bytes(b"1_000,2\n")
+    with pytest.raises(WeightError, match="'1_000', not a finite number"):
+        read_csv(path, (1, 2))
+    path.write_bytes(b",".join([b"0." + b"3" * 40] * 3) + b"\n")
+    assert read_csv(path, (1, 3))[0, 0] == pytest.approx(1 / 3)
