@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from sheetgpt.check.faults import Fault
+from sheetgpt.check.faults import Fault, FaultKind
 from sheetgpt.check.result import CACHED, Report, Row
 
 SCHEMA = 1
@@ -95,14 +95,18 @@ def _faults(faults: list[Fault]) -> Iterator[str]:
     first = faults[0]
     yield f"FIRST FAULT: {first.kind}" + (f" at {first.place}" if first.place else "")
     yield (f"  where    {first.tab}!{first.cell}" + (f", token {first.token!r}" if first.token else "") + _more(first))
-    if first.formula:
+    if first.formula and not first.wanted.endswith(first.formula):
         yield f"  formula  ={first.formula}"
     yield f"  found    {first.found}"
     yield f"  wanted   {first.wanted}" + (f"   (gap {_gap(first.gap)})" if first.gap else "")
-    for fault in faults[1:_MOST_FAULTS]:
+    stale = [fault for fault in faults[1:] if fault.kind is FaultKind.STALE]
+    others = [fault for fault in faults[1:] if fault.kind is not FaultKind.STALE]
+    for fault in others[:_MOST_FAULTS]:
         yield f"also: {fault.kind} at {fault.place or 'a label'}, {fault.tab}!{fault.cell}{_more(fault)}"
-    if len(faults) > _MOST_FAULTS:
-        yield f"and {len(faults) - _MOST_FAULTS} more; --format json lists all"
+    if len(others) > _MOST_FAULTS:
+        yield f"and {len(others) - _MOST_FAULTS} more; --format json lists all"
+    if stale:
+        yield f"also: stale cached values at {len(stale)} places, the first {stale[0].place} ({stale[0].cell})"
     yield ""
 
 
