@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from sheetgpt.check.evaluate import run
 from sheetgpt.check.source import Env, facts
 from sheetgpt.check.verify import recalculated_differs
 from sheetgpt.engines import get
-from sheetgpt.errors import BuildError
+from sheetgpt.errors import BuildError, WeightError
 from sheetgpt.models.prompt import encode, given, rows_for
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.blueprint import Blueprint, Card
@@ -37,17 +39,18 @@ def build(
     *,
     n_rows: int | None = None,
     check: bool = True,
+    make_parent: bool = False,
     progress: Progress = lambda _: None,
 ) -> Built:
     """Write the workbook of `prompt` to `path`, whole or not at all.
 
-    `n_rows` is the number of token rows, by default one for each token. With `check`, ironcalc recalculates the
-    file before it takes its name; raises `BuildError` where one cell differs from numpy. Raises `PromptError`,
-    `WeightError`, `LayoutError` and `OutputError` as their names say.
+    `n_rows` is the number of token rows, by default one for each token; `make_parent` makes the file's folder. With
+    `check`, ironcalc recalculates the file before it takes its name; raises `BuildError` where one cell differs from
+    numpy. Raises `PromptError`, `WeightError`, `LayoutError` and `OutputError` as their names say.
     """
     progress("computing with numpy")
     blueprint, env = evaluated(model, prompt, n_rows)
-    with whole_file(path) as temporary:
+    with whole_file(path, make_parent=make_parent) as temporary:
         progress("writing")
         pages = list(sheets(blueprint, env, facts(model)))
         write(temporary, pages, names_of(blueprint))
@@ -66,4 +69,8 @@ def evaluated(model: Weights, prompt: str, n_rows: int | None = None) -> tuple[B
     rows = rows_for(ids, n_rows, model.config)
     blueprint = Blueprint.of(Card(model.name, model.config, rows))
     n_top = blueprint.plan["top.rank"].shape[0]
-    return blueprint, run(blueprint.plan, {**model, **given(prompt, ids, rows, n_top, tokenizer)})
+    env = run(blueprint.plan, {**model, **given(prompt, ids, rows, n_top, tokenizer)})
+    for name, values in env.items():
+        if values.dtype != object and not np.isfinite(values).all():
+            raise WeightError(f"{model.name}: {name} overflows with these weights")
+    return blueprint, env

@@ -128,6 +128,10 @@ MUTANTS = [
     cell("h1.ln_1.mean", 1, 0, _number("0.125"), FaultKind.CONSTANT, "a wrong constant over a formula"),
     cell("prompt.ids", 1, 0, _number("7"), FaultKind.INPUT, "another token"),
     cell("prompt.n", 0, 0, _number("1"), FaultKind.INPUT, "another length"),
+    cell("vocab.text", 3, 0, ' t="inlineStr"><is><t>dog</t></is></c>', FaultKind.TEXT, "another word"),
+    cell("top.rank", 2, 0, _number("7"), FaultKind.INPUT, "another rank"),
+    formula("top.id", "SMALL(", "LARGE("),
+    formula("prompt.tokens", "<prompt.n", "<=prompt.n"),
     renamed("h0.attn.head0.k", "'h0 attention'!$B$11:$E$12"),
     renamed("h1.mlp.out", "'h1 mlp'!$B$11:$I${last}"),
 ]

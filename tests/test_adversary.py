@@ -291,7 +291,7 @@ def test_only_a_file_is_replaced(tmp_path: Path) -> None:
 def test_outputs_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "outputs").write_text("")
-    refused(sheetgpt("build", "CAB", "--model", "sorter"), 2, "cannot make the folder outputs")
+    refused(sheetgpt("build", "CAB", "--model", "sorter"), 2, "cannot make the folder")
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..\\x", "x\ny", "\x1b[31m", "n" * 61, 5, None, "nul\0"])

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from sheetgpt.build import Built
 from sheetgpt.cli import COMMANDS, main
+from sheetgpt.cli.options import default_path
 from sheetgpt.models.weights import Weights, find_model
 
 PROMPT = "Mike is quick. He moves"
@@ -63,9 +64,24 @@ def test_build_then_verify_then_look(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_output_names_come_from_prompt_and_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run("build", "../../=A", "--model", "sorter", "--no-check")
     run("build", "CAB", "--model", "sorter", "--no-check")
     assert [p.name for p in Path("outputs").iterdir()] == ["cab.sorter.xlsx"]
+    assert default_path("../../=A b", "x/../y").as_posix() == "outputs/a-b.x-y.xlsx"
+    assert default_path("中文", "模型").as_posix() == "outputs/prompt.model.xlsx"
+    assert len(default_path("word " * 99, "m" * 999).name) < 100
+
+
+def test_a_prompt_that_is_refused_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(run("build", ""), 2, "the prompt is empty")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_engines_that_verify_offers_are_those_there_are() -> None:
+    from sheetgpt.cli.verify import ENGINES as OFFERED
+    from sheetgpt.engines import ENGINES
+
+    assert [*ENGINES, "cached"] == OFFERED
 
 
 def test_generate_is_greedy_and_stops(sorter: Weights) -> None:
@@ -74,6 +90,24 @@ def test_generate_is_greedy_and_stops(sorter: Weights) -> None:
     story = run("generate", "Once upon a time", "-n", 12).output
     assert story.startswith("Once upon a time")
     assert len(story.split()) > 8
+
+
+def test_generate_stops_at_the_end_of_text(tiny: Weights, tmp_path: Path) -> None:
+    """A model whose head always prefers the last token, <|endoftext|>."""
+    folder = Path(shutil.copytree(tiny.folder, tmp_path / "ends"))
+    rows = (folder / "model_wte.csv").read_text().splitlines()
+    zeros = ",".join("0" * tiny.config.n_embd)
+    (folder / "model_wte.csv").write_text("\n".join([zeros] * (len(rows) - 1) + ["1" + zeros[1:]]) + "\n")
+    (folder / "model_ln_f_b.csv").write_text("1000" + zeros[1:] + "\n")
+    (folder / "model_ln_f_g.csv").write_text(zeros + "\n")
+    assert Weights.open(folder).tokenizer().eot == len(rows) - 1
+    assert run("generate", "the cat", "-n", 5, "--model", folder).output == "the cat\n"
+
+
+def test_weights_that_overflow(sorter: Weights, broken: Path) -> None:
+    lines = (broken / "model_wpe.csv").read_text().splitlines()
+    (broken / "model_wpe.csv").write_text("\n".join(["1e200," + lines[0].partition(",")[2], *lines[1:]]) + "\n")
+    refused(run("build", "CAB", "--model", broken, "--no-check", "-o", broken.parent / "x.xlsx"), 2, "overflows")
 
 
 def test_generate_equals_the_reference(fable: Weights) -> None:
@@ -98,6 +132,10 @@ def test_explain_tells_shape_formula_meaning_inputs() -> None:
     out = run("explain", "h0.attn.head1.scores").output
     for text in ("[6 x 6]", "=IF(TRANSPOSE(prompt.pos)<=prompt.pos,", "Step 6", "h0.attn.head1.q", "read by"):
         assert text in out
+    assert [line for line in run("explain", "5").output.splitlines() if line[0] != " "] == [
+        line for name in "qkv" for line in run("explain", f"H0.attn.head0.{name}").output.splitlines() if line[0] != " "
+    ]
+    assert run("explain", "7").output.startswith("h0.attn.head0.pattern")
     assert run("explain", "blocks.0.mlp.hook_pre").output.startswith("h0.mlp.pre")
     refused(run("explain", "h0.mlp.pra"), 2, "did you mean h0.mlp.pre")
 
@@ -177,7 +215,7 @@ def test_prompts_that_a_model_cannot_take(tmp_path: Path) -> None:
     refused(run("build", "word " * 99, "-o", out), 2, "takes at most 64")
     refused(run("build", "abc", "--model", "sorter", "-o", out), 2, "'a'")
     refused(run("build", "A" * 40_000, "-o", out), 2, "32,767")
-    refused(run("build", "Once upon a time", "--tokens", 2, "-o", out), 2, "--tokens must be at least")
+    refused(run("build", "Once upon a time", "--tokens", 2, "-o", out), 2, "cannot stand in 2 token rows")
     refused(run("build", "Once upon a time", "--tokens", 65, "-o", out), 2, "more than the 64")
     refused(run("generate", ""), 2, "the prompt is empty")
     assert list(tmp_path.iterdir()) == []
@@ -227,7 +265,7 @@ def test_a_workbook_without_one_of_its_tabs(tiny_book: Built, tmp_path: Path) ->
     refused(run("verify", tmp_path / "less.xlsx"), 3, "less.xlsx")
 
 
-def test_python_dash_m_and_a_broken_pipe() -> None:
+def test_python_dash_m() -> None:
     code = [sys.executable, "-m", "sheetgpt", "tokens", "CAB", "--model", "sorter"]
     done = subprocess.run(code, capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -9,7 +9,7 @@ import pytest
 from sheetgpt.errors import PlanError
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.model import gpt2
-from sheetgpt.plan.names import check_name, from_transformer_lens
+from sheetgpt.plan.names import STEPS, check_name, from_transformer_lens
 from sheetgpt.plan.ops import SHAPE, VIEWS, Expr, apply, columns, concat
 from sheetgpt.plan.plan import Plan, Role, say
 
@@ -107,6 +107,13 @@ def test_names_of_the_model_are_fine(name: str) -> None:
 )
 def test_names_of_transformer_lens_are_understood(theirs: str, ours: str) -> None:
     assert from_transformer_lens(theirs) == ours
+
+
+def test_every_step_of_a_block_has_its_places_in_order() -> None:
+    plan = list(gpt2(GPT2_SMALL, 2))
+    firsts = [plan.index(f"h0.{STEPS[step][0]}") for step in range(1, 17)]
+    assert firsts == sorted(firsts)
+    assert all(f"h0.{part}" in plan for parts in STEPS.values() for part in parts)
 
 
 def test_every_op_appears_in_the_model() -> None:

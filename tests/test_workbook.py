@@ -36,6 +36,8 @@ PROMPTS = [
     '"quoted" & <tagged> \'s',
     "_x0041_ is not A",
     "TRUE",
+    "<r><t>x</t></r>",
+    "<r>&</r>",
     "#N/A",
     "ﷺ\u0000\u0007",
     "full context",
@@ -67,6 +69,14 @@ def test_every_engine_agrees_with_numpy_on_every_place(prompt_book: Built, engin
     assert report.exit_code == 0
     assert max(row.total_gap for row in report.rows) <= 1e-9
     assert report.cells_checked == report.cells_present
+
+
+@pytest.mark.parametrize("engine", list(ENGINES))
+def test_rows_after_the_prompt(fable: Weights, tmp_path: Path, engine: str) -> None:
+    if ENGINES[engine].version() is None:
+        pytest.skip(f"{engine} is not installed: {ENGINES[engine].hint()}")
+    built = build(fable, "Once upon a time", tmp_path / "book.xlsx", n_rows=12)
+    assert verify(built.path, engine).exit_code == 0
 
 
 def test_the_full_context_is_tested(fable: Weights) -> None:

@@ -27,6 +27,11 @@ def _gather(table: Array, ids: Array) -> Array:
     return np.asarray(table[_rows(ids)])
 
 
+def _matmul(a: Array, b: Array) -> Array:
+    """Matrix product; times a column it is summed row by row in one order, so that equal rows give equal numbers."""
+    return (a * b[:, 0]).sum(axis=1, keepdims=True) if b.shape[1] == 1 else np.asarray(a @ b)
+
+
 def _label(table: Array, ids: Array, pos: Array, n: Array) -> Array:
     return np.where(pos < n, _gather(table, ids), "").astype(object)
 
@@ -55,7 +60,7 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "exp": np.exp,
     "sqrt": np.sqrt,
     "tanh": np.tanh,
-    "matmul": np.matmul,
+    "matmul": _matmul,
     "transpose": np.transpose,
     "max": lambda x: x.max(keepdims=True),
     "sum": lambda x: x.sum(keepdims=True),
@@ -90,8 +95,17 @@ def _value(expr: Expr, env: Env) -> Array:
 
 
 def run(plan: Plan, given: Env) -> dict[str, Array]:
-    """Every place of the plan in order: `given` for parameters and inputs, the rest computed in float64."""
+    """Every place of the plan in order: `given` for parameters and inputs, the rest computed in float64.
+
+    Numbers may overflow silently. Where a place cannot be computed at all (an id that is no row) it is NaN, or
+    empty text.
+    """
     env: dict[str, Array] = {}
-    for name, expr in plan.items():
-        env[name] = given[name] if expr.op == "data" else evaluate(expr, env)
+    with np.errstate(all="ignore"):
+        for name, expr in plan.items():
+            try:
+                env[name] = given[name] if expr.op == "data" else evaluate(expr, env)
+            except (IndexError, ValueError, TypeError):
+                blank, kind = ("", object) if name in plan.text else (np.nan, float)
+                env[name] = np.full(expr.shape, blank, kind)
     return env

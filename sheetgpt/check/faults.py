@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class FaultKind(StrEnum):
-    """Classes of fault; the order is that in which they are told of one cell."""
+    """Classes of fault."""
 
     SETTING = "wrong setting"
     TAB = "missing tab"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.sheet.book import CellError
 
-OWN_TOLERANCE = 1e-11  # a place against numpy on the workbook's own inputs
+OWN_TOLERANCE = 1e-12  # a place against numpy on the workbook's own inputs
 TOTAL_TOLERANCE = 1e-9  # a place against the whole pipeline in numpy, from the prompt
 
 
@@ -36,11 +36,12 @@ def failed(values: NDArray[Any]) -> NDArray[np.bool_]:
 def gaps(found: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.float64]:
     """Gap of each cell: 0 where equal, relative to the wanted value but never to less than 1; text differs by inf.
 
-    A cell that is no number where one is wanted is infinitely far; where the wanted value itself is not
-    a number (its inputs are at fault) there is nothing to compare, and the gap is 0.
+    A cell that is no number where one is wanted is infinitely far; where the wanted value itself is not known
+    (NaN, or None for text: its inputs are at fault) there is nothing to compare, and the gap is 0.
     """
     if wanted.dtype == object or found.dtype == object:
-        return np.where(found == wanted, 0.0, np.inf)
+        unknown = np.array([w is None for w in wanted.ravel()], dtype=bool).reshape(wanted.shape)
+        return np.where(unknown | (found == wanted), 0.0, np.inf)
     with np.errstate(all="ignore"):
         gap = np.abs(found - wanted) / np.maximum(1.0, np.abs(wanted))
     gap = np.where(found == wanted, 0.0, gap)

@@ -101,6 +101,9 @@ def _faults(faults: list[Fault]) -> Iterator[str]:
     yield f"  wanted   {first.wanted}" + (f"   (gap {_gap(first.gap)})" if first.gap else "")
     stale = [fault for fault in faults[1:] if fault.kind is FaultKind.STALE]
     others = [fault for fault in faults[1:] if fault.kind is not FaultKind.STALE]
+    if (value := _value_of(first, others)) is not None:
+        others.remove(value)
+        yield f"  value    {value.found}, wanted {value.wanted}   (gap {_gap(value.gap or 0)}){_more(value)}"
     for fault in others[:_MOST_FAULTS]:
         yield f"also: {fault.kind} at {fault.place or 'a label'}, {fault.tab}!{fault.cell}{_more(fault)}"
     if len(others) > _MOST_FAULTS:
@@ -108,6 +111,12 @@ def _faults(faults: list[Fault]) -> Iterator[str]:
     if stale:
         yield f"also: stale cached values at {len(stale)} places, the first {stale[0].place} ({stale[0].cell})"
     yield ""
+
+
+def _value_of(first: Fault, others: list[Fault]) -> Fault | None:
+    """What a wrong formula computes, told with it."""
+    same = (f for f in others if f.kind is FaultKind.VALUE and f.place == first.place and first.place)
+    return next(same, None)
 
 
 def _more(fault: Fault) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.check.evaluate import evaluate
+from sheetgpt.check.evaluate import run
 from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import encode, given, rows_for
 from sheetgpt.models.weights import Weights, bundled, digest, file_name, find_model
@@ -55,21 +54,13 @@ def _made_from_others(weights: Weights, own: Env, recorded: Mapping[str, str]) -
 def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
     """Every place from the prompt on, and why the prompt's ids could not be had from its text (empty if they could).
 
-    Source weights and tokenizer where there are any, else the workbook's own parameters and inputs, `own`. Where a
-    place cannot be computed at all (an id that is no row) it is NaN, or empty text.
+    Source weights and tokenizer where there are any, else the workbook's own parameters and inputs, `own`.
     """
     inputs, problem = dict(own), ""
     if source.weights is not None:
         prompt, problem = _prompt(book, source.weights, str(own["prompt.text"][0, 0]))
         inputs |= {**source.weights, **prompt}
-    env: Env = {}
-    for name, expr in book.plan.items():
-        try:
-            env[name] = inputs[name] if expr.op == "data" else evaluate(expr, env)
-        except (IndexError, ValueError, TypeError):
-            blank, kind = ("", object) if name in book.plan.text else (np.nan, float)
-            env[name] = np.full(expr.shape, blank, kind)
-    return env, problem
+    return run(book.plan, inputs), problem
 
 
 def _prompt(book: Blueprint, weights: Weights, prompt: str) -> tuple[Env, str]:

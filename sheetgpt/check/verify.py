@@ -7,7 +7,7 @@ cell of the file accounted for. Cached values are never taken for a recalculatio
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,14 @@ from sheetgpt.errors import LayoutError, WorkbookError
 from sheetgpt.models.weights import digest
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_area
+from sheetgpt.sheet.a1 import parse_area, parse_cell
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.book import Book, CellError, Value
 from sheetgpt.sheet.cells import Cell, Sheet
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.readback import read
-from sheetgpt.sheet.sheets import names_of, sheets
+from sheetgpt.sheet.sheets import has_token_rows, names_of, sheets
 
 
 def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Report:
@@ -55,13 +55,15 @@ def _blueprint(book: Book) -> Blueprint:
     try:
         if named > present:
             raise LayoutError(f"its card names {named:,} weights, the file has {present:,} cells")
+        if card.config.n_layer * card.config.n_head > len(book.names):
+            raise LayoutError("its card names more heads than the file has names")
         blueprint = Blueprint.of(card)
     except LayoutError as error:
         raise WorkbookError(f"{book.path.name}: {error}") from None
     planned = sum(box.rows * box.cols for box in blueprint.layout.ranges.values())
     computed = sum((r1 - r0 + 1) * (c1 - c0 + 1) for s in book.sheets.values() for r0, c0, r1, c1 in s.areas())
-    if computed > 2 * planned:
-        raise WorkbookError(f"{book.path.name}: formulas compute {computed:,} cells, the plan has {planned:,}")
+    if computed > 2 * planned or planned > 2 * (present + computed):
+        raise WorkbookError(f"{book.path.name}: its card plans {planned:,} cells, formulas compute {computed:,}")
     return blueprint
 
 
@@ -111,8 +113,13 @@ class _Check:
             with np.errstate(all="ignore"):
                 value = evaluate(expr, self.found)
         except (IndexError, ValueError, TypeError):
-            value = np.full(expr.shape, np.nan)
+            value = np.full(expr.shape, None if name in self.plan.text else np.nan)
         return np.broadcast_to(value, expr.shape)
+
+    @property
+    def _tokens_differ(self) -> bool:
+        """Whether other tokens stand in the workbook than the prompt's: then old labels are not to blame."""
+        return not np.array_equal(self.found["prompt.tokens"], self.wanted["prompt.tokens"])
 
     def _inputs_fail(self, name: str) -> bool:
         """Whether some input of the place holds an error, or text for a number."""
@@ -137,11 +144,32 @@ class _Check:
         told = _by_place(self._text_faults())
         for name in self.plan:
             report.rows.append(self._row(name, told))
-        order = {name: i for i, name in enumerate(self.plan)}
-        everything = [fault for faults in told.values() for fault in faults]
-        report.faults = _merged(sorted(everything, key=lambda f: order.get(f.place, len(order))))
+        everything = [fault for faults in told.values() for fault in faults] or list(self._drift(report.rows))
+        report.faults = _merged([self._with_token(fault) for fault in sorted(everything, key=self._order())])
         self._count(report)
         return report
+
+    def _order(self) -> Callable[[Fault], float]:
+        """Pipeline order: what concerns the whole file first, a label or a ruler just before the places of its tab."""
+        order = {name: float(i) for i, name in enumerate(self.plan)}
+        of_tab: dict[str, float] = {}
+        for name, i in order.items():
+            of_tab.setdefault(self.ranges[name].tab, i - 0.5)
+        whole = {FaultKind.SETTING: -2.0, FaultKind.TAB: -1.0}
+        return lambda f: whole.get(f.kind, order[f.place] if f.place else of_tab.get(f.tab, len(order)))
+
+    def _drift(self, rows: list[Row]) -> Iterator[Fault]:
+        """No single step is wrong, yet a place is not what it should be: gaps too small to blame have added up."""
+        for row in (row for row in rows if row.status == "follows"):
+            found, wanted = self.found[row.name], self.wanted[row.name]
+            gap, at = worst(gaps(found, wanted))
+            yield self._fault(FaultKind.VALUE, row.name, at, _item(found, at), _item(wanted, at), gap, 0)
+            return
+
+    def _with_token(self, fault: Fault) -> Fault:
+        if not fault.place or not fault.cell or fault.token:
+            return fault
+        return fault._replace(token=self._token(fault.place, parse_cell(fault.cell)[0] - self.ranges[fault.place].row))
 
     def _text_faults(self) -> Iterator[Fault]:
         if self.prompt_problem:
@@ -160,11 +188,16 @@ class _Check:
 
     def _label_faults(self, sheet: Sheet) -> Iterator[Fault]:
         """Values of formulas that belong to no place: labels, a total."""
-        for cell, found in _differing(sheet, self.values):
-            at = (cell.row, cell.col)
-            if (sheet.tab.name, *at) not in self.places:
-                told = (shown(found), shown(cell.cached))
-                yield Fault(FaultKind.VALUE, "", sheet.tab.name, a1(*at), *told, formula=str(cell.body))
+        stands = self.book.sheets[sheet.tab.name].values
+        cached = {sheet.tab.name: {**self.values.get(sheet.tab.name, {}), **stands}}
+        for kind, values in ((FaultKind.VALUE, self.values), (FaultKind.STALE, cached)):
+            for cell, found in _differing(sheet, values):
+                at = (cell.row, cell.col)
+                if (sheet.tab.name, *at) not in self.places:
+                    told = (shown(found), shown(cell.cached))
+                    yield Fault(kind, "", sheet.tab.name, a1(*at), *told, formula=str(cell.body))
+            if self.engine == CACHED or self._tokens_differ:
+                return
 
     def _row(self, name: str, told: dict[str, list[Fault]]) -> Row:
         expr, box = self.plan[name], self.ranges[name]
@@ -207,7 +240,7 @@ class _Check:
             yield Fault(FaultKind.WEIGHT, name, tab, "", f"SHA-256 {own}", f"SHA-256 {recorded} (tab Parameters)")
 
     def _stale_faults(self, name: str) -> Iterator[Fault]:
-        """Cached values that are not what the engine computed; cells without a cache are no fault."""
+        """Cached values that are neither what the engine computed nor right; cells without a cache are no fault."""
         if self.engine == CACHED:
             return
         box = self.ranges[name]
@@ -217,7 +250,8 @@ class _Check:
         block, found = sheet.block(box.row, box.col, box.rows, box.cols), self.found[name]
         missing = as_text(block) == ""
         cached: NDArray[Any] = as_text(block) if name in self.plan.text else as_numbers(block)
-        gap = np.where(missing, 0.0, gaps(cached, found))
+        right = gaps(cached, self.wanted[name]) <= TOTAL_TOLERANCE
+        gap = np.where(missing | right, 0.0, gaps(cached, found))
         if at := first_over(gap, TOTAL_TOLERANCE):
             more = int((gap > TOTAL_TOLERANCE).sum()) - 1
             yield self._fault(FaultKind.STALE, name, at, cached[at], _item(found, at), float(gap[at]), more)
@@ -241,9 +275,8 @@ class _Check:
 
     def _token(self, name: str, row: int) -> str:
         """The token whose row it is, for places that have a row per token."""
-        tokens = self.wanted["prompt.tokens"]
-        per_token = self.plan[name].shape[0] == len(tokens) and self.plan.roles[name] is Role.VALUE
-        return str(tokens[row, 0]) if per_token else ""
+        per_token = has_token_rows(name) and self.plan.roles[name] is Role.VALUE
+        return str(self.wanted["prompt.tokens"][row, 0]) if per_token else ""
 
     def _raw(self, name: str, at: tuple[int, int]) -> Value:
         """The value as it stands, also where it is no number."""

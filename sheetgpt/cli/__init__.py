@@ -56,6 +56,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             sys.exit(130)
+        except MemoryError:
+            click.echo("sheetgpt: out of memory", err=True)
+            sys.exit(3)
         except SheetGPTError as error:
             click.echo(f"sheetgpt: {error}", err=True)
             sys.exit(error.exit_code)

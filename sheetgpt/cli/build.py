@@ -22,14 +22,12 @@ def build(prompt: str, model: str, output: Path | None, tokens: int | None, chec
     """
     from sheetgpt.build import build as build_workbook
     from sheetgpt.models.weights import bundled, find_model
-    from sheetgpt.sheet.xlsx import make_folder
 
     weights = find_model(model)
     path = output or default_path(prompt, weights.name)
-    if output is None:
-        make_folder(path.parent)
+    options = {"n_rows": tokens, "check": check, "make_parent": output is None}
     try:
-        built = build_workbook(weights, prompt, path, n_rows=tokens, check=check, progress=progress)
+        built = build_workbook(weights, prompt, path, **options, progress=progress)  # type: ignore[arg-type]
     finally:
         progress("")
     env = built.env

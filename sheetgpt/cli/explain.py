@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from typing import TYPE_CHECKING
 
 import click
 
 from sheetgpt.cli.options import model_option
 from sheetgpt.errors import SheetGPTError
+
+if TYPE_CHECKING:
+    from sheetgpt.sheet.blueprint import Blueprint
 
 
 @click.command()
@@ -17,30 +21,44 @@ from sheetgpt.errors import SheetGPTError
 def explain(name: str, model: str, tokens: int) -> None:
     """Tell of the place NAME, such as h0.attn.head0.pattern: shape, formula, meaning, inputs.
 
-    TransformerLens' names (blocks.0.mlp.hook_pre) are understood too.
+    TransformerLens' names (blocks.0.mlp.hook_pre) are understood too, and the number of a step, 1 to 16: its places
+    in the first block.
     """
     from sheetgpt.models.weights import find_model
-    from sheetgpt.plan.names import from_transformer_lens
-    from sheetgpt.plan.plan import say
+    from sheetgpt.plan.names import STEPS
     from sheetgpt.sheet.blueprint import Blueprint, Card
-    from sheetgpt.sheet.lower import lower
-    from sheetgpt.sheet.sheets import tab_lesson
 
     weights = find_model(model)
     book = Blueprint.of(Card(weights.name, weights.config, min(tokens, weights.config.n_ctx)))
-    name = from_transformer_lens(name)
-    if name not in book.plan:
-        near = difflib.get_close_matches(name, list(book.plan), 3)
-        raise SheetGPTError(f"no place {name!r}" + (f": did you mean {', '.join(near)}?" if near else ""))
+    step = STEPS.get(int(name)) if name.isascii() and name.isdigit() else None
+    for place in [f"h0.{part}" for part in step] if step else [_found(book, name)]:
+        _tell(book, place)
+
+
+def _found(book: Blueprint, name: str) -> str:
+    """The place that is meant; raises `SheetGPTError` with those that are near."""
+    from sheetgpt.plan.names import from_transformer_lens
+
+    wanted = from_transformer_lens(name).casefold()
+    if match := next((place for place in book.plan if place.casefold() == wanted), None):
+        return match
+    near = difflib.get_close_matches(wanted, list(book.plan), 3)
+    raise SheetGPTError(f"no place {name!r}" + (f": did you mean {', '.join(near)}?" if near else ""))
+
+
+def _tell(book: Blueprint, name: str) -> None:
+    from sheetgpt.plan.plan import say
+    from sheetgpt.sheet.lower import lower
+    from sheetgpt.sheet.sheets import tab_lesson
+
     expr, box = book.plan[name], book.layout.ranges[name]
     formulas = lower(book.plan, name, book.layout.ranges)
     click.echo(f"{name}  [{expr.shape[0]} x {expr.shape[1]}]  {book.plan.roles[name]}, at {box.ref}")
-    if meaning := tab_lesson(book, book.layout.tab_of(name)).meaning(name):
-        click.echo(f"  meaning  {meaning}")
+    click.echo(f"  meaning  {tab_lesson(book, book.layout.tab_of(name)).meaning(name)}")
     if formulas:
-        first, shape = formulas[0], "array formula" if formulas[0].area else "formula"
+        first, kind = formulas[0], "array formula" if formulas[0].area else "formula"
         each = f", one of {len(formulas):,}" if len(formulas) > 1 else ""
-        click.echo(f"  {shape}  ={first.text}{each}")
+        click.echo(f"  {kind}  ={first.text}{each}")
     if expr.args:
         click.echo(f"  numpy    {say(expr)}")
         click.echo(f"  inputs   {', '.join(book.plan.inputs(name))}")

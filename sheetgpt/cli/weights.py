@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from sheetgpt.models.weights import Weights
 
 
 @click.group()
@@ -17,13 +22,13 @@ def info(model: str | None) -> None:
 
     Every CSV file is read; exit code 2 where one is missing, of the wrong shape, or not all numbers.
     """
-    from sheetgpt.models.weights import Weights, bundled, find_model
+    from sheetgpt.models.weights import bundled, find_model
 
     if model is None:
         for name in bundled():
             click.echo(_summary(find_model(name)))
         return
-    found: Weights = find_model(model)
+    found = find_model(model)
     click.echo(_summary(found))
     for name, matrix in found.items():
         sha, recorded = found.file_digest(name), found.recorded_digest(name)
@@ -31,10 +36,7 @@ def info(model: str | None) -> None:
         click.echo(f"  {name:<18} {matrix.shape[0]:>6} x {matrix.shape[1]:<5} {sha[:16]}{note}")
 
 
-def _summary(model: object) -> str:
-    from sheetgpt.models.weights import Weights
-
-    assert isinstance(model, Weights)
+def _summary(model: Weights) -> str:
     c = model.config
     count = sum(rows * cols for rows, cols in c.shapes().values())
     sizes = f"{c.n_layer} blocks, {c.n_head} heads, width {c.n_embd}, context {c.n_ctx}, vocabulary {c.n_vocab}"

@@ -30,8 +30,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for name, most in _LARGEST.items():
             value = getattr(self, name)
-            if type(value) is not int or not 1 <= value <= most:
-                raise WeightError(f"config: {name} must be a whole number from 1 to {most:,}, not {value!r}")
+            least = 2 if name in {"n_vocab", "n_embd"} else 1  # a table of one cell is no table to a spreadsheet
+            if type(value) is not int or not least <= value <= most:
+                raise WeightError(f"config: {name} must be a whole number from {least} to {most:,}, not {value!r}")
         if self.n_embd % self.n_head:
             raise WeightError(f"config: n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
         if type(self.eps) is not float or not 0 < self.eps < 1:

@@ -33,9 +33,9 @@ def rows_for(ids: list[int], wanted: int | None, config: ModelConfig) -> int:
     """How many token rows to build: `wanted`, or one per token; raises `PromptError` where that cannot be."""
     n_rows = len(ids) if wanted is None else wanted
     if n_rows > config.n_ctx:
-        raise PromptError(f"--tokens {n_rows} is more than the {config.n_ctx} that the model takes")
+        raise PromptError(f"{n_rows} token rows are more than the {config.n_ctx} that the model takes")
     if n_rows < len(ids):
-        raise PromptError(f"the prompt has {len(ids)} tokens: --tokens must be at least that, not {n_rows}")
+        raise PromptError(f"the prompt has {len(ids)} tokens and cannot stand in {n_rows} token rows")
     return n_rows
 
 

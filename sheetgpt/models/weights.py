@@ -2,7 +2,7 @@
 
 One file per matrix, named as GPT-2's weights circulate for spreadsheets (`model_h0_attn_c_attn_w.csv`);
 no header, one matrix row per line, a vector on one line. The decimal text *is* the weight: it is read
-as float64 and stands in the workbook with the same digits.
+as float64, and the workbook holds the same float64.
 """
 
 from __future__ import annotations

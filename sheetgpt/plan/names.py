@@ -2,7 +2,7 @@
 
 Weights keep OpenAI's GPT-2 names (`h0.attn.c_attn.w`); activations follow TransformerLens' habit of
 naming each step (`h0.attn.head1.pattern`). Spreadsheets ignore case and refuse names that look like
-cells (`h0`, `ln1`, `R1C1`), so a name has at least three letters before any digit ends it, or a dot.
+cells (`h0`, `ln1`, `R1C1`), so a name that is one to three letters and digits is refused.
 """
 
 from __future__ import annotations
@@ -29,6 +29,27 @@ _TRANSFORMER_LENS = [
     (r"blocks\.(\d+)\.mlp\.hook_(pre|post)", "h{0}.mlp.{1}"),
     (r"ln_final\.hook_normalized", "ln_f.normalized"),
 ]
+
+
+# The sixteen steps of a block, as the source material counts them; it names 7, 12, 13, 14 and 15, the rest is ours.
+STEPS: dict[int, tuple[str, ...]] = {
+    1: ("ln_1.mean", "ln_1.var"),
+    2: ("ln_1.normalized",),
+    3: ("ln_1.out",),
+    4: ("attn.qkv",),
+    5: ("attn.head0.q", "attn.head0.k", "attn.head0.v"),
+    6: ("attn.head0.scores",),
+    7: ("attn.head0.pattern",),
+    8: ("attn.head0.z", "attn.z"),
+    9: ("attn.out",),
+    10: ("resid_mid",),
+    11: ("ln_2.mean", "ln_2.var", "ln_2.normalized"),
+    12: ("ln_2.out",),
+    13: ("mlp.pre",),
+    14: ("mlp.post",),
+    15: ("mlp.out",),
+    16: ("resid_post",),
+}
 
 
 def check_name(name: str) -> str:

@@ -69,4 +69,7 @@ class Blueprint:
         if weights > _MOST_CELLS:
             raise LayoutError(f"{weights:,} weights are too many for one workbook ({_MOST_CELLS:,} cells)")
         plan = gpt2(card.config, card.n_rows)
+        cells = sum(e.shape[0] * e.shape[1] for name, e in plan.items() if not plan.is_view(name))
+        if cells > _MOST_CELLS:
+            raise LayoutError(f"{cells:,} cells are too many for one workbook ({_MOST_CELLS:,})")
         return cls(card, plan, lay_out(card.config, plan))

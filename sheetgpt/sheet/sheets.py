@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.models.weights import file_name
 from sheetgpt.plan.plan import Role, say
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
@@ -22,7 +23,7 @@ Env = Mapping[str, NDArray[Any]]
 CARD_ROW = HEAD  # row of the card on Contents
 
 _VOCABULARY_ROWS = frozenset({"logits", "probs.exp", "probs"})
-_NO_TOKEN_ROWS = re.compile(r"(top|next|prompt|vocab|probs)(\..*)?|ln_f\.last")
+_NO_TOKEN_ROWS = re.compile(r"(top|next|prompt|vocab|probs|logits)(\..*)?|ln_f\.last")
 _BY_TOKEN = re.compile(r".*\.head\d+\.(scores|exp|pattern)")
 _SCALED = re.compile(r".*\.pattern|probs|logits|top\.prob")
 _STYLES = [
@@ -70,6 +71,7 @@ def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
     config, name = book.card.config, tab.name
     slots: dict[str, object] = {**config.to_dict(), "d_head": config.d_head, "d_mlp": config.d_mlp}
     slots |= {
+        "rows_of": "its row of wte again" if config.tied else f"its row of {config.head_name}",
         "model": book.card.model,
         "head": config.head_name,
         "block": tab.block,
@@ -79,8 +81,7 @@ def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
     if tab.lesson == "matrix":
         rows, cols = config.shapes()[name]
         places = lesson(tab.lesson).meaning(name)
-        file = f"model_{name.replace('.', '_')}.csv"
-        slots |= {"rows": rows, "cols": cols, "meaning": places, "file": file, "first_row": HEAD + 2}
+        slots |= {"rows": rows, "cols": cols, "meaning": places, "file": file_name(name), "first_row": HEAD + 2}
     return lesson(tab.lesson).fill(slots | {"at": name.partition(" ")[0]})
 
 
@@ -202,7 +203,7 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
         boxes = [book.layout.ranges[name] for name in band.names]
         cells += _band_text(book, band, boxes, words)
         cells += _row_labels(book, boxes[0], env)
-        token_rows += boxes if _has_token_rows(boxes[0].name) else []
+        token_rows += boxes if has_token_rows(boxes[0].name) else []
         for box in boxes:
             cells += _ruler(book, box) if not _BY_TOKEN.fullmatch(box.name) else _token_ruler(book, box, env)
             cells += _given(book, box, env) if book.plan[box.name].op == "data" else _computed(book, box, env)
@@ -234,13 +235,14 @@ def _formula_shown(book: Blueprint, box: Range) -> str:
 def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
     if box.name in _VOCABULARY_ROWS:
         yield from (_text(box.row + r, 0, str(env["vocab.text"][r, 0]), Style.LABEL) for r in range(box.rows))
-    elif _has_token_rows(box.name):
+    elif has_token_rows(box.name):
         tokens = book.layout.ranges["prompt.tokens"]
         for r in range(box.rows):
             yield _label(box.row + r, 0, tokens.cell(r, 0, box.tab), env["prompt.tokens"][r, 0])
 
 
-def _has_token_rows(name: str) -> bool:
+def has_token_rows(name: str) -> bool:
+    """Whether each row of a computed place belongs to one token of the prompt."""
     return not _NO_TOKEN_ROWS.fullmatch(name)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import xlsxwriter
 
 from sheetgpt.errors import OutputError
+from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.blocks import splice
 from sheetgpt.sheet.cells import Cell, Kind, Mass, Sheet, Style
 from sheetgpt.sheet.layout import Range
@@ -47,11 +48,16 @@ _MEANT_AS_TEXT = ("=", "+", "-", "@")  # a spreadsheet would take these for form
 def write(path: Path, sheets: Iterable[Sheet], names: Mapping[str, str]) -> None:
     """Write the workbook to `path` (see `whole_file`). `names`: defined name -> reference without `=`."""
     buffer = io.BytesIO()
-    masses = _write_faces(buffer, sheets, names)
-    splice(buffer, path, masses)
+    try:
+        masses = _write_faces(buffer, sheets, names)
+        splice(buffer, path, masses)
+    except OSError as error:
+        raise OutputError(f"cannot write the workbook ({error.strerror or error})") from None
+    except RuntimeError as error:  # zipfile, of a part over 2 GiB
+        raise OutputError(f"a tab is too large for the file format ({error})") from None
 
 
-def make_folder(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     """Make a folder unless it is there; raises `OutputError`."""
     try:
         folder.mkdir(exist_ok=True)
@@ -75,9 +81,11 @@ def _writable(path: Path) -> Path:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, make_parent: bool = False) -> Iterator[Path]:
     """A temporary file beside `path` that takes its name only if all goes well; raises `OutputError`."""
     path = _writable(path)
+    if make_parent:
+        _make_folder(path.parent)
     try:
         handle, name = tempfile.mkstemp(suffix=".xlsx", prefix=".sheetgpt-", dir=path.parent)
         os.close(handle)
@@ -86,10 +94,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path} ({error.strerror})") from None
+        try:
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except OSError as error:
+            raise OutputError(f"cannot write {path} ({error.strerror})") from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -139,7 +148,8 @@ class _Styles:
 def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
     _frame(ws, sheet)
     for cell in sheet.cells:
-        _WRITE[cell.kind](ws, cell, styles.of(cell))
+        if _WRITE[cell.kind](ws, cell, styles.of(cell)) != 0:  # XlsxWriter leaves out what passes a limit
+            raise OutputError(f"{sheet.tab.name}!{a1(cell.row, cell.col)} does not fit a cell")
     for box, _ in sheet.masses:
         ws.write_blank(box.row, box.col, None, styles.parameter())
     for name, box in sheet.scales.items():
@@ -175,33 +185,36 @@ def _frame(ws: Any, sheet: Sheet) -> None:
         ws.set_tab_color("#9DC3E6")
 
 
-def _text(ws: Any, cell: Cell, look: Any) -> None:
-    ws.write_string(cell.row, cell.col, cell.body, look)
+def _text(ws: Any, cell: Cell, look: Any) -> Any:
+    text = str(cell.body)
+    if text.startswith("<r>") and text.endswith("</r>"):  # which XlsxWriter takes for XML of its own: write two runs
+        return ws.write_rich_string(cell.row, cell.col, text[:1], look, text[1:], look)
+    return ws.write_string(cell.row, cell.col, text, look)
 
 
-def _number(ws: Any, cell: Cell, look: Any) -> None:
-    ws.write_number(cell.row, cell.col, cell.body, look)
+def _number(ws: Any, cell: Cell, look: Any) -> Any:
+    return ws.write_number(cell.row, cell.col, cell.body, look)
 
 
-def _formula(ws: Any, cell: Cell, look: Any) -> None:
-    ws.write_formula(cell.row, cell.col, f"={cell.body}", look, cell.cached)
+def _formula(ws: Any, cell: Cell, look: Any) -> Any:
+    return ws.write_formula(cell.row, cell.col, f"={cell.body}", look, cell.cached)
 
 
-def _array(ws: Any, cell: Cell, look: Any) -> None:
+def _array(ws: Any, cell: Cell, look: Any) -> Any:
     rows, cols = cell.area or (1, 1)
     last = (cell.row + rows - 1, cell.col + cols - 1)
-    ws.write_array_formula(cell.row, cell.col, *last, f"{{={cell.body}}}", look, cell.cached)
+    return ws.write_array_formula(cell.row, cell.col, *last, f"{{={cell.body}}}", look, cell.cached)
 
 
-def _spill(ws: Any, cell: Cell, look: Any) -> None:
-    (_text if isinstance(cell.body, str) else _number)(ws, cell, look)
+def _spill(ws: Any, cell: Cell, look: Any) -> Any:
+    return (_text if isinstance(cell.body, str) else _number)(ws, cell, look)
 
 
-def _link(ws: Any, cell: Cell, look: Any) -> None:
-    ws.write_url(cell.row, cell.col, f"internal:'{cell.target}'!A1", look, cell.body)
+def _link(ws: Any, cell: Cell, look: Any) -> Any:
+    return ws.write_url(cell.row, cell.col, f"internal:'{cell.target}'!A1", look, cell.body)
 
 
-_WRITE: dict[Kind, Callable[[Any, Cell, Any], None]] = {
+_WRITE: dict[Kind, Callable[[Any, Cell, Any], Any]] = {
     Kind.TEXT: _text,
     Kind.NUMBER: _number,
     Kind.FORMULA: _formula,
