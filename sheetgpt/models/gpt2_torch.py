@@ -87,7 +87,7 @@ def hidden(p: Mapping[str, Tensor], config: ModelConfig, ids: Tensor) -> Tensor:
     return _norm(x, p["ln_f.g"], p["ln_f.b"], config.eps)
 
 
-_BLOCK = [name[3:] for name in ModelConfig(1, 1, 1, 1, 1).shapes() if name.startswith("h0.")]
+_BLOCK = [name[3:] for name in ModelConfig(2, 1, 2, 1, 1).shapes() if name.startswith("h0.")]
 
 
 def _norm(x: Tensor, gain: Tensor, bias: Tensor, eps: float) -> Tensor:
