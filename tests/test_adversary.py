@@ -89,7 +89,7 @@ def test_a_forged_sha256(column: str, check: Callable[..., Report], book: Built)
     assert any(f.tab == "Parameters" and f.cell == f"{column}7" for f in report.faults)
 
 
-@pytest.mark.parametrize("setting", ['fullPrecision="0"', 'iterate="1"'])
+@pytest.mark.parametrize("setting", ['fullPrecision="0"', 'iterate="1"', 'fullPrecision=" false "', 'iterate="on"'])
 def test_settings_under_which_a_spreadsheet_computes_otherwise(setting: str, check: Callable[..., Report]) -> None:
     report = check(workbook=lambda xml: xml.replace("<calcPr ", f"<calcPr {setting} "))
     assert [f.kind for f in report.faults] == [FaultKind.SETTING]
@@ -126,6 +126,59 @@ def test_a_name_where_only_a_careless_reader_finds_it(check: Callable[..., Repor
 
     report = check(workbook=move)
     assert (FaultKind.NAME, "h0.mlp.pre") in {(f.kind, f.place) for f in report.faults}
+
+
+def test_settings_where_only_some_programs_find_them(check: Callable[..., Report]) -> None:
+    hidden = "<m:AlternateContent xmlns:m='urn:m'><m:Choice><calcPr fullPrecision='0'/></m:Choice></m:AlternateContent>"
+    report = check(workbook=lambda xml: xml.replace("</workbook>", hidden + "</workbook>"))
+    assert [f.kind for f in report.faults] == [FaultKind.SETTING]
+
+
+@pytest.mark.parametrize("tag", ["definedNames", "sheets"])
+def test_a_part_in_a_language_of_its_own(tag: str, tmp_path: Path, book: Built) -> None:
+    def edit(xml: str) -> str:
+        return xml.replace(f"<{tag}>", f'<z:{tag} xmlns:z="urn:z">').replace(f"</{tag}>", f"</z:{tag}>")
+
+    with pytest.raises(WorkbookError, match=r"language of its own|no cell sheetgpt\.card"):
+        verify(edited(book, tmp_path / "edited.xlsx", workbook=edit))
+
+
+def test_cells_that_only_some_programs_read(tmp_path: Path, book: Built) -> None:
+    row = '<row r="900"><c r="A900"><v>1</v></c></row>'
+    hidden = f'<m:AlternateContent xmlns:m="urn:m"><m:Fallback>{row}</m:Fallback></m:AlternateContent></sheetData>'
+    edit = {sheet(book, "Prompt"): lambda xml: xml.replace("</sheetData>", hidden)}
+    with pytest.raises(WorkbookError, match="not every program reads"):
+        verify(edited(book, tmp_path / "edited.xlsx", **edit))
+
+
+def test_a_card_that_names_another_model(check: Callable[..., Report]) -> None:
+    def edit(xml: str) -> str:
+        return re.sub(r'("model": "|&quot;model&quot;: &quot;)tiny', r"\g<1>gpt2-xl", xml).replace(
+            "GPT-2 in a spreadsheet: tiny", "GPT-2 in a spreadsheet: gpt2-xl"
+        )
+
+    report = check(sharedStrings=edit)
+    assert report.exit_code == 4
+    assert "the card names 'gpt2-xl'" in " ".join(report.unchecked)
+
+
+def test_blank_text_for_a_cached_number(check: Callable[..., Report], book: Built) -> None:
+    def edit(xml: str) -> str:
+        changed, n = re.subn(
+            r'<c r="B11"( s="\d+")?><f>([^<]*)</f><v>[^<]*</v>', r'<c r="B11" t="str"><f>\2</f><v></v>', xml
+        )
+        assert n == 1
+        return changed
+
+    report = check(**{sheet(book, "h0 ln_1"): edit})
+    assert [(f.kind, f.place) for f in report.faults] == [(FaultKind.STALE, "h0.ln_1.mean")]
+
+
+def test_names_in_capitals_are_the_same_names(check: Callable[..., Report]) -> None:
+    def edit(xml: str) -> str:
+        return re.sub(r'<definedName name="([^"]+)"', lambda m: f'<definedName name="{m[1].upper()}"', xml)
+
+    assert check(workbook=edit).faults == []
 
 
 def test_tabs_in_another_order(check: Callable[..., Report]) -> None:

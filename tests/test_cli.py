@@ -251,6 +251,18 @@ def test_a_workbook_that_is_not_ours_or_not_there(tmp_path: Path) -> None:
     refused(run("verify", tmp_path / "nowhere.xlsx"), 3, "nowhere.xlsx")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_not_a_wrong_workbook() -> None:
+    with Path("/dev/full").open("w") as full:
+        code = [sys.executable, "-m", "sheetgpt", "tokens", "CAB", "--model", "sorter"]
+        done = subprocess.run(code, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
+
+
+def test_a_path_cannot_add_a_line(tmp_path: Path) -> None:
+    refused(run("verify", tmp_path / "a\nEQUAL.xlsx"), 3, "a<0A>EQUAL.xlsx")
+
+
 def test_a_truncated_workbook(tiny_book: Built, tmp_path: Path) -> None:
     data = tiny_book.path.read_bytes()
     (tmp_path / "half.xlsx").write_bytes(data[: len(data) // 2])

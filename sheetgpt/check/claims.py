@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sheetgpt.errors import WorkbookError
 from sheetgpt.models.weights import file_name
-from sheetgpt.sheet.a1 import parse_cell
+from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.layout import HEAD
@@ -13,11 +13,10 @@ from sheetgpt.sheet.sheets import ParameterFact
 
 def read_card(book: Book) -> Card:
     """The card of a workbook; raises `WorkbookError` where it has none."""
-    tab, _, ref = book.names.get(CARD_NAME, "").rpartition("!")
-    sheet = book.sheets.get(tab.strip("'"))
     try:
-        text = sheet.values.get(parse_cell(ref)) if sheet else None
-    except ValueError:
+        tab, (row, col, *_) = parse_ref(book.reference(CARD_NAME))
+        text = book.sheets[tab].values.get((row, col))
+    except (ValueError, KeyError):
         text = None
     if not isinstance(text, str):
         raise WorkbookError(f"{book.path.name}: not a workbook that sheetgpt made (it has no cell {CARD_NAME})")

@@ -37,7 +37,7 @@ def _label(table: Array, ids: Array, pos: Array, n: Array) -> Array:
 
 
 def _largest(column: Array, k: Array) -> Array:
-    return np.sort(column, axis=0)[::-1][_rows(k) - 1]
+    return np.sort(column, axis=0)[::-1][_rows(k) - 1] + 0 * column.sum()  # NaN if any is
 
 
 def _whereis(wanted: Array, column: Array, ids: Array) -> Array:
@@ -64,7 +64,7 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "transpose": np.transpose,
     "max": lambda x: x.max(keepdims=True),
     "sum": lambda x: x.sum(keepdims=True),
-    "argmax": lambda x: np.array([[float(x.argmax())]]),
+    "argmax": lambda x: np.array([[np.nan if np.isnan(x).any() else float(x.argmax())]]),
     "same": lambda x: x,
     "rowmean": lambda x: x.mean(axis=1, keepdims=True),
     "rowvar": lambda x: x.var(axis=1, keepdims=True),

@@ -10,7 +10,7 @@ from openpyxl.formula.tokenizer import Token, TokenizerError
 
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import tab_ref
+from sheetgpt.sheet.a1 import parse_ref, tab_ref
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import Cell, Kind, Sheet
@@ -25,15 +25,19 @@ def inspect_names(book: Book, wanted: dict[str, str]) -> Iterator[Fault]:
         if name.casefold() in planned:
             there = f"on {tab} alone: {ref}"
             yield Fault(FaultKind.NAME, planned[name.casefold()], tab, "", there, "one name for the whole workbook")
-    found = {name.casefold(): ref for name, ref in book.names.items()}
     for name, ref in wanted.items():
-        leads = found.get(name.casefold())
-        if leads is None or _plain_ref(leads) != _plain_ref(ref):
-            yield Fault(FaultKind.NAME, name, ref.rpartition("!")[0].strip("'"), "", leads or "no such name", ref)
+        leads = book.reference(name)
+        if _place(leads) != _place(ref):
+            yield Fault(FaultKind.NAME, name, parse_ref(ref)[0], "", leads or "no such name", ref)
 
 
-def _plain_ref(ref: str) -> str:
-    return ref.replace("$", "").replace("'", "").casefold()
+def _place(ref: str) -> tuple[str, tuple[int, int, int, int]] | None:
+    """Tab and area that a reference fixes; None if it does not."""
+    try:
+        tab, area = parse_ref(ref)
+    except ValueError:
+        return None
+    return tab.casefold(), area
 
 
 def inspect_tabs(book: Book, sheets: Iterable[Sheet]) -> Iterator[Fault]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from sheetgpt.check.faults import Fault, FaultKind
 from sheetgpt.check.result import CACHED, Report, Row
+from sheetgpt.errors import one_line
 
 SCHEMA = 1
 _MOST_FAULTS = 12
-_MOST_WIDTH = 600
 
 
 def to_json(report: Report) -> str:
@@ -44,13 +44,7 @@ def to_text(report: Report, *, places: bool = False) -> str:
     lines = [*_provenance(report), ""]
     lines += _place_table(report.rows) if places else _tab_table(report.rows)
     lines += ["", *_faults(report.faults), *_verdict(report)]
-    return "\n".join(map(_one_line, lines))
-
-
-def _one_line(text: str) -> str:
-    """What comes from the file cannot add a line, move the cursor, or fill the screen."""
-    plain = "".join(c if c.isprintable() else f"<{ord(c):02X}>" for c in text)
-    return plain if len(plain) <= _MOST_WIDTH else plain[:_MOST_WIDTH] + "..."
+    return "\n".join(map(one_line, lines))
 
 
 def _provenance(report: Report) -> Iterator[str]:

@@ -26,7 +26,7 @@ from sheetgpt.errors import LayoutError, WorkbookError
 from sheetgpt.models.weights import digest
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_area, parse_cell
+from sheetgpt.sheet.a1 import parse_cell, parse_ref
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.book import Book, CellError, Value
 from sheetgpt.sheet.cells import Cell, Sheet
@@ -248,8 +248,9 @@ class _Check:
         if sheet is None:
             return
         block, found = sheet.block(box.row, box.col, box.rows, box.cols), self.found[name]
-        missing = as_text(block) == ""
-        cached: NDArray[Any] = as_text(block) if name in self.plan.text else as_numbers(block)
+        text = name in self.plan.text
+        missing = np.array([v is None or (text and v == "") for v in block.ravel()], dtype=bool).reshape(block.shape)
+        cached: NDArray[Any] = as_text(block) if text else as_numbers(block)
         right = gaps(cached, self.wanted[name]) <= TOTAL_TOLERANCE
         gap = np.where(missing | right, 0.0, gaps(cached, found))
         if at := first_over(gap, TOTAL_TOLERANCE):
@@ -302,6 +303,9 @@ class _Check:
             report.unchecked.append(f"{len(strays):,} cells that the plan does not know, the first {tab}!{a1(r, c)}")
         tabs = [tab.name for tab in self.blueprint.layout.tabs]
         report.unchecked += unplanned(self.book, tabs, names_of(self.blueprint))
+        if self.source.weights and self.source.weights.name != report.model:
+            others = f"the weights are those of {self.source.weights.name!r}, the card names {report.model!r}"
+            report.unchecked.append(others)
         if self.source.weights is None:
             report.unchecked.append(f"weights and vocabulary against their source: {self.source.note}")
         report.cells_present, report.cells_checked = len(present), len(checked)
@@ -318,7 +322,7 @@ def recalculated_differs(pages: list[Sheet], values: Values) -> str:
 def _differing(sheet: Sheet, values: Values) -> Iterator[tuple[Cell, Value]]:
     computed = values.get(sheet.tab.name, {})
     for cell in sheet.cells:
-        if cell.cached is not None:
+        if cell.cached is not None and not isinstance(cell.cached, CellError):
             found = computed.get((cell.row, cell.col))
             if not _same(found, cell.cached):
                 yield cell, found
@@ -332,12 +336,10 @@ def _same(found: Value, wanted: object) -> bool:
 
 def _named(book: Book, box: Range) -> Range | None:
     """Where the workbook's defined name says that a place is; None if that is nowhere, or of another shape."""
-    tab, _, area = book.names.get(box.name, "").rpartition("!")
     try:
-        r0, c0, r1, c1 = parse_area(area)
+        tab, (r0, c0, r1, c1) = parse_ref(book.reference(box.name))
     except ValueError:
         return None
-    tab = tab.removeprefix("'").removesuffix("'").replace("''", "'")
     same = tab in book.sheets and (r1 - r0 + 1, c1 - c0 + 1) == (box.rows, box.cols)
     return Range(box.name, tab, r0, c0, box.rows, box.cols) if same else None
 

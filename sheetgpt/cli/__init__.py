@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
+import os
 import signal
 import sys
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import click
 
 from sheetgpt import __version__
-from sheetgpt.errors import SheetGPTError
+from sheetgpt.errors import SheetGPTError, one_line
 
 # command -> the module that holds it, and its line of help
 COMMANDS = {
@@ -60,8 +62,13 @@ class Commands(click.Group):
             click.echo("sheetgpt: out of memory", err=True)
             sys.exit(3)
         except SheetGPTError as error:
-            click.echo(f"sheetgpt: {error}", err=True)
+            click.echo(f"sheetgpt: {one_line(error)}", err=True)
             sys.exit(error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            click.echo(f"sheetgpt: cannot write what there is to say ({error.strerror})", err=True)
+            os._exit(3)  # what is left in the buffer cannot be written either
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sheetgpt.cli.options import default_path, model_option, progress
+from sheetgpt.errors import one_line
 
 
 @click.command()
@@ -32,10 +33,13 @@ def build(prompt: str, model: str, output: Path | None, tokens: int | None, chec
         progress("")
     env = built.env
     formulas = sum(e.shape[0] * e.shape[1] for e in built.blueprint.plan.values() if e.args)
-    click.echo(f"{path}  ({path.stat().st_size / 1e6:.1f} MB, {formulas:,} computed cells)")
+    shown = one_line(path)
+    click.echo(f"{shown}  ({path.stat().st_size / 1e6:.1f} MB, {formulas:,} computed cells)")
     click.echo(f"next token  {env['next.text'][0, 0]}  (id {int(env['next.id'][0, 0])}, {env['top.prob'][0, 0]:.1%})")
     if built.engine:
-        where = "" if model in bundled() else f" --model {model}"
-        click.echo(f"recalculated by {built.engine}, equal to numpy; `sheetgpt verify {path}{where}` checks everything")
+        where = "" if model in bundled() else f" --model {one_line(model)}"
+        click.echo(
+            f"recalculated by {built.engine}, equal to numpy; `sheetgpt verify {shown}{where}` checks everything"
+        )
     else:
         click.echo("not recalculated; its cached values are numpy's")

@@ -57,6 +57,22 @@ def parse_area(text: str) -> tuple[int, int, int, int]:
     return r0, c0, r1, c1
 
 
+_FIXED = re.compile(r"\$[A-Za-z]{1,3}\$[0-9]+(:\$[A-Za-z]{1,3}\$[0-9]+)?")
+
+
+def parse_ref(text: str) -> tuple[str, tuple[int, int, int, int]]:
+    """(tab, area) of `'my tab'!$A$1:$B$2`; raises `ValueError` unless all of it is absolute.
+
+    A defined name without `$` moves with the cell that uses it.
+    """
+    tab, _, area = text.rpartition("!")
+    if not _FIXED.fullmatch(area):
+        raise ValueError(f"not an absolute reference: {text[:60]!r}")
+    if tab.startswith("'"):
+        tab = tab[1:-1].replace("''", "'")
+    return tab, parse_area(area)
+
+
 def tab_ref(tab: str) -> str:
     """A tab's name as a formula writes it: quoted unless it is plainly a word."""
     return tab if re.fullmatch(r"[A-Za-z_]{4,}", tab) else "'" + tab.replace("'", "''") + "'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +79,14 @@ class Book:
     modified: str | None = None
     has_macros: bool = False
     has_external_links: bool = False
+
+    def reference(self, name: str) -> str:
+        """What a defined name refers to, found as spreadsheets find it: ignoring case; empty if there is none."""
+        return self._folded.get(name.casefold(), "")
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {name.casefold(): ref for name, ref in self.names.items()}
 
 
 def cells(area: Area) -> Iterator[tuple[int, int]]:

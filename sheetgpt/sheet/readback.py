@@ -52,9 +52,12 @@ class Outline:
         root = package.tree(workbook)
         if local(root.tag) != "workbook":
             package.fail(f"{workbook} is not a workbook but <{local(root.tag)[:40]}>")
-        listed = _children(root, "sheets")
+        try:
+            listed, named = _children(root, "sheets"), _children(root, "definedNames")
+        except ValueError as error:
+            package.fail(f"{workbook} {error}")
         parts = _sheet_parts(package, workbook, listed)
-        everywhere, here = _names(package, root, [node.get("name", "") for node in listed])
+        everywhere, here = _names(package, named, [node.get("name", "") for node in listed])
         hidden = frozenset(n.get("name", "") for n in listed if n.get("state", "visible") != "visible")
         return cls(workbook, parts, everywhere, here, hidden, _settings(root))
 
@@ -98,28 +101,31 @@ def _sheet_parts(package: Package, workbook: str, listed: list[Element]) -> dict
 
 def _children(root: Element, group: str) -> list[Element]:
     """Elements of a group that stands directly in the workbook part, as spreadsheets look for them."""
-    return [node for child in root if local(child.tag) == group for node in child]
+    space = root.tag.rpartition("}")[0]
+    found = [node for child in root if local(child.tag) == group for node in (child, *child)]
+    if any(node.tag.rpartition("}")[0] != space for node in found):
+        raise ValueError(f"keeps {group} in a language of its own")
+    return [node for node in found if local(node.tag) != group]
 
 
-_UNUSUAL = {"calcPr": ("fullPrecision", "0", "false"), "workbookPr": ("date1904", "1", "true")}
-_ITERATE = {"calcPr": ("iterate", "1", "true")}
+# Under any other value the formulas mean something else: rounding to what is shown, circles, another calendar.
+_USUAL = {"fullPrecision": ("1", "true"), "iterate": ("0", "false"), "date1904": ("0", "false")}
 
 
 def _settings(root: Element) -> frozenset[str]:
-    """Settings of the workbook under which its formulas mean something else."""
-    found = set()
-    for child in root:
-        for tag, (name, *values) in (*_UNUSUAL.items(), *_ITERATE.items()):
-            if local(child.tag) == tag and child.get(name) in values:
-                found.add(f"{name}={child.get(name)}")
-    return frozenset(found)
+    """Unusual settings of the workbook, wherever in the workbook part they stand."""
+    nodes = [node for node in root.iter() if local(node.tag) in ("calcPr", "workbookPr")]
+    given = {(name, node.get(name, "").strip()) for node in nodes for name in _USUAL if name in node.attrib}
+    return frozenset(f"{name}={value}" for name, value in given if value not in _USUAL[name])
 
 
-def _names(package: Package, root: Element, tabs: list[str]) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+def _names(
+    package: Package, named: list[Element], tabs: list[str]
+) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
     everywhere: dict[str, str] = {}
     here: dict[tuple[str, str], str] = {}
     seen = set()
-    for node in _children(root, "definedNames"):
+    for node in named:
         name, scope = node.get("name", ""), node.get("localSheetId")
         if (name.casefold(), scope) in seen:
             package.fail(f"the name {name[:60]!r} is defined twice")

@@ -123,9 +123,9 @@ class _Cells:
             self.attrs = self.runs = None
             self.cursor.enter_cell(attrs.get("r"))
         else:
-            self._start_other(tag, attrs)
+            self._start_other(name, tag, attrs)
 
-    def _start_other(self, tag: str | None, attrs: dict[str, str]) -> None:
+    def _start_other(self, name: str, tag: str | None, attrs: dict[str, str]) -> None:
         self.text.clear()
         if tag == "row" and not self.kind:
             self.cursor.enter_row(attrs.get("r"))
@@ -135,6 +135,8 @@ class _Cells:
             self.attrs = attrs
         elif tag == "is" and self.kind:
             self.runs = []
+        elif name.endswith(" AlternateContent"):
+            raise ValueError(f"has cells near {self.cursor.address} that not every program reads")
         elif tag not in ("t", "r"):
             self.skip = 1
 
