@@ -37,7 +37,7 @@ def _label(table: Array, ids: Array, pos: Array, n: Array) -> Array:
 
 
 def _largest(column: Array, k: Array) -> Array:
-    return np.sort(column, axis=0)[::-1][_rows(k) - 1] + 0 * column.sum()  # NaN if any is
+    return np.asarray(np.sort(column, axis=0)[::-1][_rows(k) - 1] + 0 * column.sum())  # NaN if any is
 
 
 def _whereis(wanted: Array, column: Array, ids: Array) -> Array:

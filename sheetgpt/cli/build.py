@@ -32,7 +32,8 @@ def build(prompt: str, model: str, output: Path | None, tokens: int | None, chec
     finally:
         progress("")
     env = built.env
-    formulas = sum(e.shape[0] * e.shape[1] for e in built.blueprint.plan.values() if e.args)
+    plan = built.blueprint.plan
+    formulas = sum(e.shape[0] * e.shape[1] for name, e in plan.items() if e.args and not plan.is_view(name))
     shown = one_line(path)
     click.echo(f"{shown}  ({path.stat().st_size / 1e6:.1f} MB, {formulas:,} computed cells)")
     click.echo(f"next token  {env['next.text'][0, 0]}  (id {int(env['next.id'][0, 0])}, {env['top.prob'][0, 0]:.1%})")
