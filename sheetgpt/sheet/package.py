@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 from xml.etree.ElementTree import Element, ParseError
 from xml.parsers import expat
 
@@ -178,6 +178,30 @@ def xml_parser() -> expat.XMLParserType:
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.XmlDeclHandler = _refuse_encoding
     parser.ordered_attributes = False
+    return parser
+
+
+class Reader(Protocol):
+    """Handlers of a pass over XML: text goes to the list `text`, piece by piece."""
+
+    text: list[str]
+
+    def start(self, name: str, attrs: dict[str, str]) -> None:
+        """An element begins."""
+        ...
+
+    def end(self, name: str) -> None:
+        """An element ends."""
+        ...
+
+
+def parser_for(reader: Reader) -> expat.XMLParserType:
+    """A parser as `xml_parser` makes it, that calls the reader's handlers."""
+    parser = xml_parser()
+    parser.buffer_text = True
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text.append
     return parser
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from sheetgpt.sheet.book import Book
-from sheetgpt.sheet.package import LIMITS, Limits, Package, local, open_package, xml_parser
+from sheetgpt.sheet.package import LIMITS, Limits, Package, local, open_package, parser_for
 from sheetgpt.sheet.sheetxml import PIECES, read_sheet, unescape
 
 
@@ -157,12 +157,7 @@ def _shared_strings(package: Package, outline: Outline) -> list[str]:
     if part is None:
         return []
     reader = _Strings(package.limits)
-    parser = xml_parser()
-    parser.buffer_text = True
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text.append
-    for _ in package.parse(part, parser):
+    for _ in package.parse(part, parser_for(reader)):
         if len(reader.text) > PIECES:
             package.fail(f"{part} holds too much text")
     return reader.strings

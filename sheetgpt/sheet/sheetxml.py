@@ -14,7 +14,7 @@ from itertools import pairwise
 from sheetgpt.sheet import a1
 from sheetgpt.sheet.book import Area, CellError, Formula, Sheet, Value
 from sheetgpt.sheet.classic import MAX_FORMULA
-from sheetgpt.sheet.package import LIMITS, Package, xml_parser
+from sheetgpt.sheet.package import LIMITS, Package, parser_for
 
 PIECES = 4096  # of a text, 8 KiB each
 _DEPTH = 256  # of elements that mean nothing here
@@ -33,12 +33,7 @@ def unescape(text: str) -> str:
 def read_sheet(package: Package, tab: str, part: str, strings: list[str], room: int = LIMITS.cells) -> Sheet:
     """One sheet in one pass; at most `room` cells."""
     reader = _Cells(tab, strings, room, package.limits.text)
-    parser = xml_parser()
-    parser.buffer_text = True
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text.append
-    for _ in package.parse(part, parser):
+    for _ in package.parse(part, parser_for(reader)):
         if len(reader.text) > PIECES:
             package.fail(f"{part}: the cell {reader.cursor.address} holds too much text")
     if not reader.tags:
