@@ -26,9 +26,11 @@ def build(prompt: str, model: str, output: Path | None, tokens: int | None, chec
 
     weights = find_model(model)
     path = output or default_path(prompt, weights.name)
-    options = {"n_rows": tokens, "check": check, "make_parent": output is None}
+    make_parent = output is None
     try:
-        built = build_workbook(weights, prompt, path, **options, progress=progress)  # type: ignore[arg-type]
+        built = build_workbook(
+            weights, prompt, path, n_rows=tokens, check=check, make_parent=make_parent, progress=progress
+        )
     finally:
         progress("")
     env = built.env

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -71,7 +73,7 @@ class Sheet(NamedTuple):
 
     tab: Tab
     cells: list[Cell]
-    masses: list[Mass]
-    scales: dict[str, Range]  # place -> cells that carry a colour scale
-    masked: list[Range]  # scores that hide what comes later
-    token_rows: list[Range]  # bands whose rows are tokens: grey where the prompt has none
+    masses: Sequence[Mass] = ()
+    scales: Mapping[str, Range] = MappingProxyType({})  # place -> cells that carry a colour scale
+    masked: Sequence[Range] = ()  # scores that hide what comes later
+    token_rows: Sequence[Range] = ()  # bands whose rows are tokens: grey where the prompt has none

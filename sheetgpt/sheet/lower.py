@@ -48,15 +48,14 @@ class Here:
     box: Range
     r: int
     c: int
-    tab: str
 
-    def at(self, other: Range, r: int | None = None, c: int = 0) -> str:
-        """A cell of another place; by default in this row."""
-        return other.cell(self.r if r is None else r, c, self.tab)
+    def at(self, other: Range) -> str:
+        """The first cell of this row of another place."""
+        return other.cell(self.r, 0, self.box.tab)
 
     def row(self, other: Range) -> str:
         """This row of another place."""
-        return other.row_ref(self.r, self.tab)
+        return other.row_ref(self.r, self.box.tab)
 
     @property
     def column(self) -> str:
@@ -113,7 +112,7 @@ def _fill(expr: Expr, box: Range, ranges: Mapping[str, Range]) -> list[Formula]:
     area = (1, 1) if expr.op in _ARRAY_CELLS else None
     rule = FILL[expr.op]
     return [
-        Formula(r, c, check_formula(rule(Here(box, r, c, box.tab), *args), box.name), area)
+        Formula(r, c, check_formula(rule(Here(box, r, c), *args), box.name), area)
         for r in range(box.rows)
         for c in range(box.cols)
     ]

@@ -15,7 +15,7 @@ from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Mass, Sheet, Style, Value
-from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Band, Range, Tab
+from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Range, Tab
 from sheetgpt.sheet.lessons import Lesson, lesson
 from sheetgpt.sheet.lower import Formula, lower
 
@@ -49,7 +49,7 @@ def sheets(book: Blueprint, env: Env, facts: list[ParameterFact]) -> Iterator[Sh
     """Every tab in order, with the values of `env` as parameters, inputs and caches."""
     for tab in book.layout.tabs:
         if tab.lesson == "contents":
-            yield _contents(book, tab, env)
+            yield _contents(book, tab)
         elif tab.lesson == "parameters":
             yield _parameters(book, tab, facts)
         elif tab.lesson == "vectors":
@@ -76,7 +76,6 @@ def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
         "head": config.head_name,
         "block": tab.block,
         "name": name,
-        "n": book.card.n_rows,
     }
     if tab.lesson == "matrix":
         rows, cols = config.shapes()[name]
@@ -115,7 +114,7 @@ def _weights_of(book: Blueprint, tab: Tab) -> list[Tab]:
 # ---- tabs of their own kind ------------------------------------------------------------------------------
 
 
-def _contents(book: Blueprint, tab: Tab, env: Env) -> Sheet:
+def _contents(book: Blueprint, tab: Tab) -> Sheet:
     cells = _head(book, tab)
     cells += [_text(CARD_ROW, 0, "Card", Style.HEADING), _text(CARD_ROW, 1, book.card.to_json(), Style.CODE)]
     facts = _card_facts(book.card.config)
@@ -127,7 +126,7 @@ def _contents(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     for k, other in enumerate(book.layout.tabs[1:], top + 1):
         cells.append(Cell(k, 0, Kind.LINK, other.name, Style.LINK, target=other.name))
         cells.append(_text(k, 3, tab_lesson(book, other).title, Style.NOTE))
-    return Sheet(tab, cells, [], {}, [], [])
+    return Sheet(tab, cells)
 
 
 def _card_facts(c: ModelConfig) -> list[tuple[str, str]]:
@@ -161,7 +160,7 @@ def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:
     cells.append(_text(last + 1, 0, "All", Style.HEADING))
     count = sum(rows * cols for rows, cols in shapes.values())
     cells.append(Cell(last + 1, 3, Kind.FORMULA, total, Style.WHOLE, float(count)))
-    return Sheet(tab, cells, [], {}, [], [])
+    return Sheet(tab, cells)
 
 
 def _vectors(book: Blueprint, tab: Tab, env: Env) -> Sheet:
@@ -171,7 +170,7 @@ def _vectors(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     for box in boxes:
         cells.append(_text(box.row, 0, box.name, Style.LABEL))
         masses.append(Mass(box, env[box.name]))
-    return Sheet(tab, cells, masses, {}, [], [])
+    return Sheet(tab, cells, masses)
 
 
 def _parameter(book: Blueprint, tab: Tab, env: Env) -> Sheet:
@@ -187,7 +186,7 @@ def _parameter(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     for r in range(box.rows):
         label: Value = str(env["vocab.text"][r, 0]) if tab.name == book.card.config.head_name == "wte" else float(r)
         cells.append(_static(box.row + r, 0, label, Style.LABEL))
-    return Sheet(tab, cells, masses, {}, [], [])
+    return Sheet(tab, cells, masses)
 
 
 # ---- the tabs of the pipeline ----------------------------------------------------------------------------
@@ -201,7 +200,7 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     token_rows: list[Range] = []
     for band in tab.bands:
         boxes = [book.layout.ranges[name] for name in band.names]
-        cells += _band_text(book, band, boxes, words)
+        cells += _band_text(book, boxes, words)
         cells += _row_labels(book, boxes[0], env)
         token_rows += boxes if has_token_rows(boxes[0].name) else []
         for box in boxes:
@@ -213,7 +212,7 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     return Sheet(tab, cells, [], scales, masked, token_rows)
 
 
-def _band_text(book: Blueprint, band: Band, boxes: list[Range], words: Lesson) -> Iterator[Cell]:
+def _band_text(book: Blueprint, boxes: list[Range], words: Lesson) -> Iterator[Cell]:
     """Names, meaning, formulas, numpy lines: four rows above the ruler."""
     top, left = boxes[0].row - BAND, boxes[0].col
     for box in boxes:
