@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from sheetgpt.check.evaluate import run
+from sheetgpt.check.inputs import LEAST_TOKENS, inputs, live_for
 from sheetgpt.check.source import Env, facts
 from sheetgpt.check.verify import recalculated_differs
 from sheetgpt.engines import get
 from sheetgpt.errors import BuildError, WeightError
-from sheetgpt.models.prompt import encode, given, rows_for
+from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.sheets import names_of, sheets
@@ -32,24 +33,32 @@ class Built(NamedTuple):
     engine: str  # who recalculated it, or empty
 
 
+class Room(NamedTuple):
+    """How much a workbook has room for; None where the prompt decides."""
+
+    tokens: int | None = None
+    characters: int | None = None
+    word_bytes: int | None = None
+    fixed: bool = False  # the prompt's ids are data, and no other prompt can be typed
+
+
 def build(
     model: Weights,
     prompt: str,
     path: Path,
+    room: Room = Room(),  # noqa: B008  # immutable
     *,
-    n_rows: int | None = None,
     check: bool = True,
     make_parent: bool = False,
     progress: Progress = lambda _: None,
 ) -> Built:
-    """Write the workbook of `prompt` to `path`, whole or not at all.
+    """Write the workbook of `prompt` to `path`, whole or not at all; `make_parent` makes the file's folder.
 
-    `n_rows` is the number of token rows, by default one for each token; `make_parent` makes the file's folder. With
-    `check`, ironcalc recalculates the file before it takes its name; raises `BuildError` where one cell differs from
-    numpy. Raises `PromptError`, `WeightError`, `LayoutError` and `OutputError` as their names say.
+    With `check`, ironcalc recalculates the file before it takes its name; raises `BuildError` where one cell differs
+    from numpy. Raises `PromptError`, `WeightError`, `LayoutError` and `OutputError` as their names say.
     """
     progress("computing with numpy")
-    blueprint, env = evaluated(model, prompt, n_rows)
+    blueprint, env = evaluated(model, prompt, room)
     with whole_file(path, make_parent=make_parent) as temporary:
         progress("writing")
         pages = list(sheets(blueprint, env, facts(model)))
@@ -62,14 +71,16 @@ def build(
     return Built(path, blueprint, env, BUILD_ENGINE if check else "")
 
 
-def evaluated(model: Weights, prompt: str, n_rows: int | None = None) -> tuple[Blueprint, Env]:
+def evaluated(model: Weights, prompt: str, room: Room = Room()) -> tuple[Blueprint, Env]:  # noqa: B008
     """The plan for a prompt and every place's value by numpy."""
     tokenizer = model.tokenizer()
     ids = encode(prompt, model, tokenizer)
-    rows = rows_for(ids, n_rows, model.config)
-    blueprint = Blueprint.of(Card(model.name, model.config, rows))
-    n_top = blueprint.plan["top.rank"].shape[0]
-    env = run(blueprint.plan, {**model, **given(prompt, ids, rows, n_top, tokenizer)})
+    n_rows = rows_for(ids, room.tokens, model.config, 1 if room.fixed else LEAST_TOKENS)
+    live = None if room.fixed else live_for(prompt, n_rows, room.characters, room.word_bytes, tokenizer)
+    blueprint = Blueprint.of(Card(model.name, model.config, n_rows, live))
+    env = run(blueprint.plan, {**model, **inputs(blueprint.plan, prompt, ids, tokenizer)})
+    if not np.array_equal(env["prompt.ids"], given_ids(ids, n_rows)["prompt.ids"]):
+        raise BuildError(f"not written: its tokenizer disagrees with {model.name}'s: {env['prompt.problem'][0, 0]}")
     for name, values in env.items():
         if values.dtype != object and not np.isfinite(values).all():
             raise WeightError(f"{model.name}: {name} overflows with these weights")

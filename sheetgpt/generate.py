@@ -6,7 +6,8 @@ import codecs
 from collections.abc import Iterator
 
 from sheetgpt.check.evaluate import run
-from sheetgpt.models.prompt import encode, given
+from sheetgpt.check.inputs import inputs
+from sheetgpt.models.prompt import encode
 from sheetgpt.models.weights import Weights
 from sheetgpt.plan.model import gpt2
 
@@ -19,8 +20,7 @@ def generate_ids(model: Weights, prompt: str, count: int) -> Iterator[int]:
         if len(ids) > model.config.n_ctx:
             return
         plan = gpt2(model.config, len(ids))
-        n_top = plan["top.rank"].shape[0]
-        env = run(plan, {**model, **given(prompt, ids, len(ids), n_top, tokenizer)})
+        env = run(plan, {**model, **inputs(plan, prompt, ids, tokenizer)})
         token = int(env["next.id"][0, 0])
         if token == tokenizer.eot:
             return

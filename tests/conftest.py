@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sheetgpt.build import Built, build
+from sheetgpt.build import Built, Room, build, evaluated
+from sheetgpt.check.source import facts
 from sheetgpt.models import bpe
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.export import write_model
 from sheetgpt.models.weights import Weights, find_model
+from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.sheets import sheets
+from sheetgpt.sheet.xlsx import write
 
 TINY = ModelConfig(n_vocab=260, n_ctx=16, n_embd=8, n_head=2, n_layer=2)
 UNTIED = ModelConfig(n_vocab=260, n_ctx=8, n_embd=12, n_head=3, n_layer=1, eps=1e-3, tied=False)
@@ -78,6 +82,24 @@ def sorter() -> Weights:
 
 @pytest.fixture(scope="session")
 def tiny_book(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A workbook of the tiny model with two rows of padding."""
+    """A workbook of the tiny model for one prompt, with two rows of padding."""
     path = tmp_path_factory.mktemp("books") / "tiny.xlsx"
-    return build(tiny, "the cat sat", path, n_rows=len(tiny.tokenizer().encode("the cat sat")) + 2)
+    return build(tiny, "the cat sat", path, Room(tokens=len(tiny.tokenizer().encode("the cat sat")) + 2, fixed=True))
+
+
+@pytest.fixture(scope="session")
+def live_book(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A workbook of the tiny model for any prompt that fits."""
+    path = tmp_path_factory.mktemp("books") / "live.xlsx"
+    return build(tiny, "the cat's  hat", path, Room(tokens=14, characters=16, word_bytes=6))
+
+
+def front_book(model: Weights, path: Path, room: Room = Room()) -> Blueprint:  # noqa: B008
+    """The tabs that cut a prompt into tokens, and the tables that they read: a workbook without a model."""
+    book, env = evaluated(model, "the cat sat", room)
+    front = {"prompt", "characters", "words", "merges", "tokens", "vocabulary", "merge_table", "bytes", "unicode"}
+    pages = [page for page in sheets(book, env, facts(model)) if page.tab.lesson in front]
+    pages = [page._replace(cells=[c for c in page.cells if c.body != "next.text"]) for page in pages]
+    tabs = {page.tab.name for page in pages}
+    write(path, pages, {name: box.ref for name, box in book.layout.ranges.items() if box.tab in tabs})
+    return book

@@ -44,11 +44,11 @@ def make(mutant: Mutant, book: Blueprint, source: Path, target: Path) -> None:
             new.writestr(name, data)
 
 
-def formula(place: str, old: str, new: str, kind: FaultKind = FaultKind.FORMULA) -> Mutant:
-    """The formula of a place, the first one where there are several, with `old` replaced by `new`."""
+def formula(place: str, old: str, new: str, kind: FaultKind = FaultKind.FORMULA, nth: int = 0) -> Mutant:
+    """The formula of a place, the `nth` one from 0 where there are several, with `old` replaced by `new`."""
 
     def edit(book: Blueprint) -> Edit:
-        text = lower(book.plan, place, book.layout.ranges)[0].text
+        text = lower(book.plan, place, book.layout.ranges)[nth].text
         assert old in text, f"{text} has no {old}"
         before, after = (f">{escape(t, quote=False)}</f>" for t in (text, text.replace(old, new)))
         return lambda xml: _replace_once(xml, before, after)
@@ -136,11 +136,49 @@ MUTANTS = [
     cell("vocab.text", 3, 0, ' t="inlineStr"><is><t>dog</t></is></c>', FaultKind.TEXT, "another word"),
     cell("top.rank", 2, 0, _number("7"), FaultKind.INPUT, "another rank"),
     formula("top.id", "SMALL(", "LARGE("),
-    formula("prompt.tokens", "<prompt.n", "<=prompt.n"),
+    formula("prompt.tokens", "prompt.n<=", "prompt.n<"),
     renamed("h0.attn.head0.k", "'h0 attention'!$B$11:$E$12"),
     renamed("embed.out", "Embedding!B$41:I${embed}"),
     renamed("logits", "Logits!$B18:$B277"),
     renamed("h1.mlp.out", "'h1 mlp'!$B$11:$I${last}"),
+]
+
+
+# Of a workbook that cuts its prompt itself.
+LIVE_MUTANTS = [
+    cell("unicode.class", 3, 0, ' t="inlineStr"><is><t>letter</t></is></c>', FaultKind.TEXT, "a class of characters"),
+    cell("unicode.first", 7, 0, _number("59"), FaultKind.INPUT, "where a range begins"),
+    cell("bpe.rank", 2, 0, _number("3"), FaultKind.INPUT, "the rank of a merge"),
+    cell("bpe.pair", 3, 0, _number("{v}1"), FaultKind.INPUT, "the pair of a merge"),
+    cell("bpe.token", 0, 0, _number("7"), FaultKind.INPUT, "what a merge makes"),
+    cell("bpe.byte", 97, 0, _number("5"), FaultKind.INPUT, "the token of a byte"),
+    cell("chars.pos", 4, 0, _number("5"), FaultKind.INPUT, "a character's number"),
+    formula("chars.left", "+1", "+2", nth=3),
+    formula("chars.code", "UNICODE(", 'UNICODE("x"&', nth=2),
+    formula("chars.class", "1),1)", "1)-1,1)", nth=1),
+    formula("chars.size", "128<=", "128<"),
+    formula("chars.byte", "64^", "32^", nth=1),
+    formula("chars.short", "'s", "'S", nth=7),
+    formula("chars.run", "+1,1)", "+1,2)", nth=2),
+    formula("chars.reach", "=32", "=33", nth=1),
+    formula("chars.togo", ">1", ">2", nth=4),
+    formula("chars.start", "<=1", "<=2", nth=5),
+    formula("words.at", ",0)-1", ",0)", nth=1),
+    formula("words.text", "LEFT(", "MID(", nth=1),
+    formula("words.byte", "+1)", "+2)", nth=1),
+    formula("words.symbol", "+1", "+2", nth=2),
+    formula("merges.ladder", "<0", "<1", nth=8),
+    formula("merges.ladder", "MIN(", "MAX(", nth=12),
+    formula("merges.text", "+1,1)", "+2,1)", nth=1),
+    formula("words.token", "Merges!", "Merges!$", nth=0),
+    formula("words.count", ">=0", ">=1"),
+    formula("prompt.problem", "16<chars.n", "17<chars.n"),
+    formula("prompt.n", "words.total", "words.n"),
+    formula("prompt.word", ",1)-1", ",1)", nth=1),
+    formula("prompt.ids", "+1)", ")", nth=2),
+    cell("prompt.ids", 2, 0, _number("7"), FaultKind.CONSTANT, "an id typed over its formula"),
+    formula("next.id", "<=0,-1", "<=0,0"),
+    formula("ln_f.last", "<=0", "<=1"),
 ]
 
 

@@ -14,7 +14,7 @@ import openpyxl
 import orjson
 import pytest
 
-from sheetgpt.build import Built, build
+from sheetgpt.build import Built, Room, build
 from sheetgpt.check.faults import FaultKind
 from sheetgpt.check.report import to_json, to_text
 from sheetgpt.check.result import Report
@@ -54,7 +54,7 @@ def sheet(built: Built, tab: str) -> str:
 
 @pytest.fixture(scope="module")
 def book(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    return build(tiny, "the cat sat", tmp_path_factory.mktemp("adversary") / "book.xlsx")
+    return build(tiny, "the cat sat", tmp_path_factory.mktemp("adversary") / "book.xlsx", Room(fixed=True))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sheetgpt.errors import LayoutError
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.resources import templates_dir
 from sheetgpt.sheet.a1 import cell, column, parse_area, parse_cell
@@ -17,6 +18,7 @@ from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.layout import lay_out
 from sheetgpt.sheet.sheets import tab_lesson
 
+LIVE = Live(n_chars=9, n_bytes=4, n_merges=2, n_ranges=5)
 configs = st.builds(
     lambda v, c, h, w, n, tied: ModelConfig(v, c, h * max(w, 2 if h == 1 else 1), h, n, tied=tied),
     st.integers(2, 40), st.integers(1, 12), st.integers(1, 4), st.integers(1, 5), st.integers(1, 3), st.booleans(),
@@ -26,8 +28,11 @@ configs = st.builds(
 @settings(max_examples=40, deadline=None)
 @given(configs, st.data())
 def test_no_two_places_share_a_cell(config: ModelConfig, data: st.DataObject) -> None:
-    plan = gpt2(config, data.draw(st.integers(1, config.n_ctx)))
-    layout = lay_out(config, plan)
+    live = data.draw(
+        st.none() | st.builds(Live, st.integers(1, 9), st.integers(2, 5), st.integers(0, 9), st.integers(2, 9))
+    )
+    plan = gpt2(config, data.draw(st.integers(1, config.n_ctx)), live)
+    layout = lay_out(config, plan, live=live is not None)
     taken: dict[tuple[str, int, int], str] = {}
     for name, box in layout.ranges.items():
         assert (box.rows, box.cols) == plan[name].shape
@@ -63,10 +68,10 @@ def test_a_model_larger_than_any_workbook_is_refused() -> None:
 
 
 def test_every_tab_has_a_lesson_with_every_slot_filled() -> None:
-    for tied in (True, False):
+    used = set()
+    for tied, live in ((True, None), (False, None), (True, LIVE)):
         config = ModelConfig(7, 8, 4, 2, 2, tied=tied)
-        book = Blueprint.of(Card("small", config, 3))
-        used = set()
+        book = Blueprint.of(Card("small", config, 3, live))
         for tab in book.layout.tabs:
             words = tab_lesson(book, tab)
             used.add(tab.lesson)
@@ -75,7 +80,7 @@ def test_every_tab_has_a_lesson_with_every_slot_filled() -> None:
         for name in book.plan:
             tab = book.layout.tab_of(name)
             assert tab_lesson(book, tab).meaning(name), f"{tab.lesson}.md says nothing of {name}"
-        assert used == {path.stem for path in templates_dir().glob("*.md")}
+    assert used == {path.stem for path in templates_dir().glob("*.md")}
 
 
 def test_a_slot_that_nothing_fills_is_an_error() -> None:
@@ -86,8 +91,12 @@ def test_a_slot_that_nothing_fills_is_an_error() -> None:
 
 
 def test_tabs_are_in_the_order_of_the_pipeline() -> None:
-    book = Blueprint.of(Card("small", ModelConfig(7, 8, 4, 2, 1), 3))
-    names = [tab.name for tab in book.layout.tabs]
+    def names_with(live: Live | None) -> list[str]:
+        book = Blueprint.of(Card("small", ModelConfig(7, 8, 4, 2, 1), 3, live))
+        return [tab.name for tab in book.layout.tabs]
+
+    assert names_with(LIVE)[:7] == ["Contents", "Prompt", "Characters", "Words", "Merges", "Tokens", "Embedding"]
+    names = names_with(None)
     assert names[:11] == ["Contents", "Prompt", "Tokens", "Embedding", "h0 ln_1", "h0 attention", "h0 ln_2", "h0 mlp",
                           "ln_f", "Logits", "Next token"]  # fmt: skip
     assert names[11:] == ["Parameters", "Vocabulary", "wte", "wpe", "h0.attn.c_attn.w", "h0.attn.c_proj.w",
@@ -108,5 +117,7 @@ def test_columns_are_those_of_xlsxwriter() -> None:
 
 def test_a_card_reads_back() -> None:
     card = Card("fable", ModelConfig(7, 8, 4, 2, 1, eps=1e-3, tied=False), 3)
+    live = replace(card, live=LIVE)
+    assert Card.from_json(live.to_json()) == live
     assert Card.from_json(card.to_json()) == card
     assert Card.from_json(replace(card, n_rows=8).to_json()).n_rows == 8

@@ -14,10 +14,10 @@ from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.reference import forward
 from sheetgpt.models.weights import Weights
 from sheetgpt.plan.model import gpt2
-from sheetgpt.sheet.sheets import has_token_rows
+from sheetgpt.sheet.sheets import labels_of
 from tests.conftest import random_arrays
 
-NOT_IN_REFERENCE = ("prompt.", "vocab.", "top.", "next.text")
+NOT_IN_REFERENCE = ("prompt.", "vocab.", "top.", "next.text", "next.bytes")
 
 
 def worst_gap(model: Weights | dict[str, np.ndarray], config: ModelConfig, ids: list[int], n_rows: int) -> float:
@@ -28,7 +28,9 @@ def worst_gap(model: Weights | dict[str, np.ndarray], config: ModelConfig, ids: 
         "prompt.pos": np.arange(float(n_rows))[:, None],
         "prompt.ids": np.array([*ids, *[0] * (n_rows - len(ids))], float)[:, None],
         "vocab.id": np.arange(float(config.n_vocab))[:, None],
-        "vocab.text": np.array([f"t{i}" for i in range(config.n_vocab)], object)[:, None],
+        **dict.fromkeys(
+            ("vocab.text", "vocab.bytes"), np.array([f"t{i}" for i in range(config.n_vocab)], object)[:, None]
+        ),
         "top.rank": np.arange(1.0, 1 + plan["top.rank"].shape[0])[:, None],
     }
     env = run(plan, {**model, **inputs})
@@ -37,7 +39,7 @@ def worst_gap(model: Weights | dict[str, np.ndarray], config: ModelConfig, ids: 
     assert computed == set(want), "a place without an oracle, or the other way round"
     worst = 0.0
     for name, values in want.items():
-        found = env[name][: len(ids)] if has_token_rows(name) else env[name]
+        found = env[name][: len(ids)] if labels_of(name) == "prompt.tokens" else env[name]
         found = found[:, : values.shape[1]]
         assert found.shape == values.shape, name
         worst = max(worst, float(gaps(found, values).max()))

@@ -8,12 +8,14 @@ import pytest
 
 from sheetgpt.errors import PlanError
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.names import STEPS, check_name, from_transformer_lens
 from sheetgpt.plan.ops import SHAPE, VIEWS, Expr, apply, columns, concat
 from sheetgpt.plan.plan import Plan, Role, say
 
 GOLDEN = Path(__file__).parent / "golden"
+LIVE = Live(n_chars=6, n_bytes=4, n_merges=2, n_ranges=9)
 GPT2_SMALL = ModelConfig(n_vocab=50257, n_ctx=1024, n_embd=768, n_head=12, n_layer=12)
 
 
@@ -21,9 +23,10 @@ def place(name: str, *shape: int) -> Expr:
     return Expr("data", shape=(shape[0], shape[1]), name=name)
 
 
-def test_plan_of_a_small_model_is_the_golden_text(request: pytest.FixtureRequest) -> None:
-    dump = gpt2(ModelConfig(n_vocab=5, n_ctx=8, n_embd=4, n_head=2, n_layer=1), 3).dump()
-    golden = GOLDEN / "plan.txt"
+@pytest.mark.parametrize(("live", "name"), [(None, "plan.txt"), (LIVE, "plan_live.txt")])
+def test_plan_of_a_small_model_is_the_golden_text(live: Live | None, name: str, request: pytest.FixtureRequest) -> None:
+    dump = gpt2(ModelConfig(n_vocab=5, n_ctx=8, n_embd=4, n_head=2, n_layer=1), 3, live).dump()
+    golden = GOLDEN / name
     if request.config.getoption("--update-golden"):
         golden.write_text(dump)
     assert dump == golden.read_text()
@@ -46,6 +49,8 @@ def test_plan_of_gpt2_small_needs_no_weights() -> None:
         (place("x", 2, 3) @ place("y", 2, 3).T, "x @ y.T"),
         ((place("x", 2, 3) + 1).T, "(x + 1).T"),
         (place("x", 2, 3) ** 3, "x**3"),
+        (0 < place("x", 2, 3), "0 < x"),
+        (128 <= place("x", 2, 3), "128 <= x"),
         (columns(place("x", 2, 3), 1, 3), "x[:, 1:3]"),
     ],
 )
@@ -61,6 +66,8 @@ def test_an_expression_says_itself_without_spare_brackets(expr: Expr, text: str)
         (lambda: columns(place("x", 2, 3), 2, 4), "columns 2:4"),
         (lambda: concat(place("x", 2, 3), place("y", 3, 3)), "rows differ"),
         (lambda: apply("gather", place("x", 2, 3), place("i", 2, 2)), "one column"),
+        (lambda: apply("cumsum", place("x", 2, 3)), "one column"),
+        (lambda: apply("gather", place("x", 2, 1) + 1, place("i", 2, 2)), "name its inputs first"),
         (lambda: apply("rowmean", place("x", 2, 3) + 1), "name its inputs first"),
     ],
 )
@@ -125,6 +132,6 @@ def test_every_op_appears_in_the_model() -> None:
             if arg.name is None:
                 visit(arg)
 
-    for expr in gpt2(GPT2_SMALL, 2).values():
+    for expr in [*gpt2(GPT2_SMALL, 2).values(), *gpt2(GPT2_SMALL, 2, LIVE).values()]:
         visit(expr)
     assert used == set(SHAPE) | VIEWS | {"data", "lit"}

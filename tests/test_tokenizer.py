@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sheetgpt.errors import PromptError, WeightError
-from sheetgpt.models.tokenizer import WORDS, Tokenizer, byte_letters
-
-ROOT = Path(__file__).parents[1]
-GPT2 = ROOT.parent / "shared/data/gpt2-bpe"
-needs_gpt2 = pytest.mark.skipif(not (GPT2 / "vocab.bpe").exists(), reason="GPT-2's vocab.bpe is not at hand")
+from sheetgpt.models.tokenizer import Tokenizer, byte_letters
+from tests.oracles import GPT2, needs_gpt2, tiktoken_encoding
 
 NASTY = [
     "",
@@ -42,12 +38,7 @@ def gpt2():
 
 @pytest.fixture(scope="module")
 def oracle():
-    tiktoken = pytest.importorskip("tiktoken")
-    from tiktoken.load import data_gym_to_mergeable_bpe_ranks
-
-    ranks = data_gym_to_mergeable_bpe_ranks(str(GPT2 / "vocab.bpe"), str(GPT2 / "encoder.json"))
-    special = {"<|endoftext|>": 50256}
-    return tiktoken.Encoding("gpt2-local", pat_str=WORDS.pattern, mergeable_ranks=ranks, special_tokens=special)
+    return tiktoken_encoding(GPT2)
 
 
 @needs_gpt2

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sheetgpt.build import Built, build
+from sheetgpt.build import Built, Room, build
 from sheetgpt.check.faults import FaultKind
 from sheetgpt.check.report import to_json, to_text
 from sheetgpt.check.result import Report
@@ -20,7 +20,7 @@ from sheetgpt.errors import BuildError, WeightError, WorkbookError
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.a1 import cell as a1
 from tests.conftest import TINY, make_model
-from tests.mutants import MUTANTS, Mutant, make, stale
+from tests.mutants import LIVE_MUTANTS, MUTANTS, Mutant, make, stale
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,12 @@ def test_the_untouched_file_passes(untouched: Report) -> None:
 def test_a_mutant_is_caught_and_blamed_on_the_right_place(
     mutant: Mutant, tiny_book: Built, tiny: Weights, tmp_path: Path
 ) -> None:
-    book = tiny_book.blueprint
-    make(mutant, book, tiny_book.path, tmp_path / "mutant.xlsx")
+    blamed_rightly(mutant, tiny_book, tiny, tmp_path)
+
+
+def blamed_rightly(mutant: Mutant, built: Built, tiny: Weights, tmp_path: Path) -> None:
+    book = built.blueprint
+    make(mutant, book, built.path, tmp_path / "mutant.xlsx")
     report = verify(tmp_path / "mutant.xlsx", "ironcalc", str(tiny.folder))
     first = report.first_fault
     assert first is not None
@@ -53,6 +57,19 @@ def test_a_mutant_is_caught_and_blamed_on_the_right_place(
         r, c = map(int, mutant.cell.split(","))
         box = book.layout.ranges[mutant.place]
         assert (first.tab, first.cell) == (box.tab, a1(box.row + r, box.col + c))
+
+
+@pytest.mark.parametrize("mutant", LIVE_MUTANTS, ids=lambda m: m.name)
+def test_a_mutant_of_the_tokenizer_is_caught_and_blamed_on_the_right_place(
+    mutant: Mutant, live_book: Built, tiny: Weights, tmp_path: Path
+) -> None:
+    blamed_rightly(mutant, live_book, tiny, tmp_path)
+
+
+def test_the_untouched_live_file_passes(live_book: Built, tiny: Weights) -> None:
+    report = verify(live_book.path, "ironcalc", str(tiny.folder))
+    assert (report.faults, report.unchecked, report.exit_code) == ([], [], 0)
+    assert report.cells_checked == report.cells_present
 
 
 def test_a_name_that_one_tab_redefines_for_itself(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
@@ -104,7 +121,7 @@ def test_cached_values_alone_are_never_a_proof(tiny_book: Built, tiny: Weights) 
 
 def test_a_label_is_checked_too(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
     def edit(xml: str) -> str:
-        return xml.replace(">Tokens!J12</f>", ">Tokens!J11</f>", 1)
+        return xml.replace(">Tokens!N12</f>", ">Tokens!N11</f>", 1)
 
     mutant = Mutant("label", lambda _: "h0 mlp", lambda _: edit, FaultKind.FORMULA, "")
     make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "label.xlsx")
@@ -114,7 +131,7 @@ def test_a_label_is_checked_too(tiny_book: Built, tiny: Weights, tmp_path: Path)
 
 def test_a_stale_label_is_told(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
     def edit(xml: str) -> str:
-        changed, n = re.subn(r'(<c r="A11"[^>]*><f>Tokens!J11</f><v>)[^<]*', r"\g<1>theLIE", xml)
+        changed, n = re.subn(r'(<c r="A11"[^>]*><f>Tokens!N11</f><v>)[^<]*', r"\g<1>theLIE", xml)
         assert n == 1
         return changed
 
@@ -270,7 +287,7 @@ def test_build_hands_over_nothing_that_an_engine_disputes(
 
 
 def test_padding_changes_nothing(tiny: Weights, tmp_path: Path) -> None:
-    short = build(tiny, "the cat", tmp_path / "short.xlsx", check=False)
-    long = build(tiny, "the cat", tmp_path / "long.xlsx", n_rows=9, check=False)
+    short = build(tiny, "the cat", tmp_path / "short.xlsx", Room(fixed=True), check=False)
+    long = build(tiny, "the cat", tmp_path / "long.xlsx", Room(tokens=9, fixed=True), check=False)
     assert np.abs(short.env["logits"] - long.env["logits"]).max() < 1e-14
     assert replace(short.blueprint.card, n_rows=9) == long.blueprint.card

@@ -9,7 +9,7 @@ import numpy as np
 import openpyxl
 import pytest
 
-from sheetgpt.build import Built, build
+from sheetgpt.build import Built, Room, build
 from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES
 from sheetgpt.models.prompt import encode
@@ -57,7 +57,7 @@ def text_of(prompt: str, model: Weights) -> str:
 @pytest.fixture(scope="module", params=PROMPTS, ids=lambda p: repr(p)[:24])
 def prompt_book(request: pytest.FixtureRequest, fable: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
     text = text_of(request.param, fable)
-    return build(fable, text, tmp_path_factory.mktemp("prompt") / "book.xlsx")
+    return build(fable, text, tmp_path_factory.mktemp("prompt") / "book.xlsx", Room(fixed=True))
 
 
 @pytest.mark.parametrize("engine", list(ENGINES))
@@ -75,7 +75,7 @@ def test_every_engine_agrees_with_numpy_on_every_place(prompt_book: Built, engin
 def test_rows_after_the_prompt(fable: Weights, tmp_path: Path, engine: str) -> None:
     if ENGINES[engine].version() is None:
         pytest.skip(f"{engine} is not installed: {ENGINES[engine].hint()}")
-    built = build(fable, "Once upon a time", tmp_path / "book.xlsx", n_rows=12)
+    built = build(fable, "Once upon a time", tmp_path / "book.xlsx", Room(tokens=12, fixed=True))
     assert verify(built.path, engine).exit_code == 0
 
 

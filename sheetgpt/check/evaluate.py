@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sheetgpt.plan.live import NO_MERGE, NONE
 from sheetgpt.plan.ops import Expr, span
 from sheetgpt.plan.plan import Plan
 
@@ -16,24 +18,24 @@ Env = Mapping[str, Array]
 
 
 def _rows(ids: Array) -> NDArray[np.intp]:
-    """Row numbers as integers; raises `IndexError` where one is no number."""
-    numbers = np.asarray(ids[:, 0], dtype=float)
+    """A column of row numbers as integers; raises `IndexError` where one is no number."""
+    return _whole(ids[:, 0])
+
+
+def _whole(ids: Array) -> NDArray[np.intp]:
+    numbers = np.asarray(ids, dtype=float)
     if not np.isfinite(numbers).all():
         raise IndexError("a row number is not a number")
     return numbers.astype(np.intp)
 
 
 def _gather(table: Array, ids: Array) -> Array:
-    return np.asarray(table[_rows(ids)])
+    return np.asarray(table[_rows(ids)]) if ids.shape[1] == 1 else np.asarray(table[_whole(ids), 0])
 
 
 def _matmul(a: Array, b: Array) -> Array:
     """Matrix product; times a column it is summed row by row in one order, so that equal rows give equal numbers."""
     return (a * b[:, 0]).sum(axis=1, keepdims=True) if b.shape[1] == 1 else np.asarray(a @ b)
-
-
-def _label(table: Array, ids: Array, pos: Array, n: Array) -> Array:
-    return np.where(pos < n, _gather(table, ids), "").astype(object)
 
 
 def _largest(column: Array, k: Array) -> Array:
@@ -49,6 +51,111 @@ def _whereis(wanted: Array, column: Array, ids: Array) -> Array:
     return out
 
 
+# ---- texts and byte pairs: plain Python, since numpy has no text of our kind ----------------------------------
+
+
+def _each(rule: Callable[..., Any], kind: type = float) -> Callable[..., Array]:
+    """A rule for single values as one for arrays."""
+    return lambda *args: np.asarray(np.frompyfunc(rule, len(args), 1)(*args)).astype(kind)
+
+
+def _without(text: str, ending: str) -> str:
+    return text[: len(text) - len(ending)]
+
+
+def _contraction(text: str) -> int:
+    if text.startswith(("'re", "'ve", "'ll")):
+        return 3
+    return 2 if text.startswith(("'s", "'t", "'m", "'d")) else 0
+
+
+def _suffixes(text: Array, rows: Array) -> Array:
+    return np.array([[text[0, 0][i:]] for i in range(len(rows))], dtype=object)
+
+
+def _runs(x: Array) -> Array:
+    lengths: list[int] = []
+    for value, group in groupby(x[:, 0]):
+        size = len(list(group))
+        lengths += range(size, 0, -1) if value else [0] * size
+    return np.array(lengths, dtype=float)[:, None]
+
+
+def _countdown(x: Array) -> Array:
+    out = x.astype(float)
+    for row in range(1, len(out)):
+        if out[row - 1, 0] > 1:
+            out[row, 0] = out[row - 1, 0] - 1
+    return out
+
+
+def _find(wanted: Array, column: Array) -> Array:
+    first = {value: float(row) for row, value in reversed(list(enumerate(column[:, 0])))}
+    return np.array([[first.get(value, np.nan)] for value in wanted[:, 0]])
+
+
+def _locate(wanted: Array, column: Array) -> Array:
+    rows = np.searchsorted(column[:, 0], wanted[:, 0], side="right") - 1.0
+    return np.where(np.isnan(wanted[:, 0]) | (rows < 0), np.nan, rows)[:, None]
+
+
+def _item(table: Array, rows: Array, cols: Array) -> Array:
+    i, j = np.broadcast_arrays(_whole(rows), _whole(cols))
+    inside = (0 <= i) & (i < table.shape[0]) & (0 <= j) & (j < table.shape[1])
+    return np.where(inside, table[np.where(inside, i, 0), np.where(inside, j, 0)], np.nan)
+
+
+def _utf8(code: Array, _: Array) -> Array:
+    out = np.zeros((len(code), 4))
+    for row, point in enumerate(_rows(code)):
+        data = chr(point).encode("utf-8", "surrogatepass") if point else b""
+        out[row, : len(data)] = list(data)
+    return out
+
+
+def _spell(offset: Array, size: Array, offsets: Array, data: Array, width: int) -> Array:
+    flat = [byte for row in data for byte in row if byte]
+    out = np.zeros((len(offset), width))
+    for row, (first, n) in enumerate(zip(_rows(offset), _rows(size), strict=True)):
+        word = flat[first : first + min(n, width)]
+        out[row, : len(word)] = word
+    return out
+
+
+def _ladder(symbols: Array, pairs: Array, ranks: Array, made: Array, n_vocab: Array) -> Array:
+    known = dict(zip(pairs[:, 0], ranks[:, 0], strict=True))
+    rungs = [rung for word in symbols for rung in _climb(word, known, made[:, 0], float(n_vocab))]
+    return np.array(rungs)
+
+
+def _climb(word: Array, known: Mapping[float, float], made: Array, n_vocab: float) -> Iterator[list[float]]:
+    """As many rungs as the word has columns: symbols and where to join; ranks, the lowest, and what it makes."""
+    size, row = len(word), word.tolist()
+    for _ in range(size):
+        ranks = [known.get(a * n_vocab + b, NO_MERGE) if min(a, b) >= 0 else NO_MERGE for a, b in pairwise(row)]
+        best = min(ranks)
+        at, new = (ranks.index(best), made[int(best)]) if best < NO_MERGE else (size, NONE)
+        yield [*row, at]
+        yield [*ranks, best, new]
+        row = row if at == size else [*row[:at], new, *row[at + 2 :], NONE]
+
+
+def _drawn(ladder: Array, table: Array) -> Array:
+    def text(symbol: float) -> str:
+        return "" if symbol < 0 else str(table[int(symbol), 0])
+
+    out = np.full((len(ladder), ladder.shape[1] - 1), "", object)
+    for r, row in enumerate(ladder.tolist()):
+        ranks = ["" if rank == NO_MERGE else f"{rank:.0f}" for rank in row[:-2]]
+        out[r] = [*ranks, text(row[-1])] if r % 2 else [text(symbol) for symbol in row[:-1]]
+    return out
+
+
+def _rung(ladder: Array, words: Array) -> Array:
+    n = words.shape[1]
+    return ladder[2 * n - 2 :: 2 * n, :n]
+
+
 NUMPY: dict[str, Callable[..., Array]] = {
     "add": np.add,
     "sub": np.subtract,
@@ -56,6 +163,8 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "div": np.divide,
     "pow": np.power,
     "le": np.less_equal,
+    "lt": np.less,
+    "eq": np.equal,
     "where": np.where,
     "exp": np.exp,
     "sqrt": np.sqrt,
@@ -70,8 +179,28 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "rowvar": lambda x: x.var(axis=1, keepdims=True),
     "rowmax": lambda x: x.max(axis=1, keepdims=True),
     "rowsum": lambda x: x.sum(axis=1, keepdims=True),
+    "rowcount": lambda x: (x >= 0).sum(axis=1, keepdims=True),
+    "above": lambda first, x: np.vstack([np.reshape(first, (1, 1)), x[:-1]]),
+    "below": lambda last, x: np.vstack([x[1:], np.reshape(last, (1, 1))]),
+    "cumsum": lambda x: x.cumsum(axis=0),
+    "runs": _runs,
+    "countdown": _countdown,
     "gather": _gather,
-    "label": _label,
+    "item": _item,
+    "find": _find,
+    "locate": _locate,
+    "length": _each(len),
+    "code": _each(lambda text: ord(text[0]) if text else np.nan),
+    "char": _each(lambda code: chr(int(code)), object),
+    "without": _each(_without, object),
+    "contraction": _each(_contraction),
+    "suffixes": _suffixes,
+    "utf8": _utf8,
+    "usable": lambda x, _: x,
+    "spell": _spell,
+    "ladder": _ladder,
+    "drawn": _drawn,
+    "rung": _rung,
     "pick": lambda x, n: x[_rows(n) - 1],
     "largest": _largest,
     "whereis": _whereis,
@@ -85,7 +214,9 @@ def evaluate(expr: Expr, env: Env) -> Array:
     if expr.op == "columns":
         start, stop = span(expr)
         return np.asarray(next(iter(args))[:, start:stop])
-    return np.asarray(NUMPY[expr.op](*args))
+    given = {"width": expr.shape[1]} if expr.op == "spell" else {}  # whose width no argument tells
+    value = np.asarray(NUMPY[expr.op](*args, **given))
+    return value.astype(object) if value.dtype.kind == "U" else value
 
 
 def _value(expr: Expr, env: Env) -> Array:
@@ -95,7 +226,7 @@ def _value(expr: Expr, env: Env) -> Array:
 
 
 def run(plan: Plan, given: Env) -> dict[str, Array]:
-    """Every place of the plan in order: `given` for parameters and inputs, the rest computed in float64.
+    """Every place of the plan in order: what is `given` as it is, the rest computed in float64.
 
     Numbers may overflow silently. Where a place cannot be computed at all (an id that is no row) it is NaN, or
     empty text.
@@ -104,7 +235,7 @@ def run(plan: Plan, given: Env) -> dict[str, Array]:
     with np.errstate(all="ignore"):
         for name, expr in plan.items():
             try:
-                env[name] = given[name] if expr.op == "data" else evaluate(expr, env)
+                env[name] = given[name] if name in given else np.broadcast_to(evaluate(expr, env), expr.shape)
             except (IndexError, ValueError, TypeError):
                 blank, kind = ("", object) if name in plan.text else (np.nan, float)
                 env[name] = np.full(expr.shape, blank, kind)

@@ -90,7 +90,7 @@ def _inspect(found: Found, cell: Cell) -> tuple[FaultKind, str, str] | None:
         return _inspect_formula(found, cell)
     if there is not None:
         return FaultKind.FORMULA, f"={there.text}", shown(cell.body)
-    value = found.values.get(at)
+    value = found.values.get(at, "" if cell.body == "" else None)  # a cell that was cleared is an empty text
     if value == cell.body and type(value) is type(cell.body):
         return None
     kind = FaultKind.TEXT if isinstance(cell.body, str) else FaultKind.INPUT

@@ -9,10 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sheetgpt.check.evaluate import run
+from sheetgpt.check.inputs import inputs, live_for
 from sheetgpt.errors import SheetGPTError
-from sheetgpt.models.prompt import encode, given, rows_for
+from sheetgpt.models.prompt import encode, given_ids, rows_for
+from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.models.weights import Weights, bundled, digest, file_name, find_model
-from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.sheets import ParameterFact
 
 Env = dict[str, NDArray[Any]]
@@ -56,24 +58,37 @@ def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
 
     Source weights and tokenizer where there are any, else the workbook's own parameters and inputs, `own`.
     """
-    inputs, problem = dict(own), ""
-    if source.weights is not None:
-        prompt, problem = _prompt(book, source.weights, str(own["prompt.text"][0, 0]))
-        inputs |= {**source.weights, **prompt}
-    return run(book.plan, inputs), problem
+    stands = {name: own[name] for name, expr in book.plan.items() if expr.op == "data"}
+    if source.weights is None:
+        return run(book.plan, stands), ""
+    prompt, problem = _prompt(book, source.weights, str(own["prompt.text"][0, 0]))
+    return run(book.plan, {**stands, **source.weights, **prompt}), problem
 
 
 def _prompt(book: Blueprint, weights: Weights, prompt: str) -> tuple[Env, str]:
-    """The given places, by our tokenizer; without the ids and their number where the text cannot be theirs."""
+    """The given places, by our tokenizer.
+
+    A live workbook's ids are our tokenizer's too, none where there is no room for them; one that was made for a
+    single prompt gives its own where its text cannot be theirs.
+    """
     tokenizer = weights.tokenizer()
-    n_top = book.plan["top.rank"].shape[0]
     try:
-        ids = encode(prompt, weights, tokenizer)
-        rows_for(ids, book.card.n_rows, weights.config)
+        ids, problem = _fitting(book.card, weights, tokenizer, prompt), ""
     except SheetGPTError as error:
-        values = given(prompt, [], book.card.n_rows, n_top, tokenizer)
-        return {k: v for k, v in values.items() if k not in {"prompt.n", "prompt.ids"}}, str(error)
-    return given(prompt, ids, book.card.n_rows, n_top, tokenizer), ""
+        ids, problem = [], str(error)
+    values = inputs(book.plan, prompt, ids, tokenizer)
+    if book.card.live:
+        return values | given_ids(ids, book.card.n_rows), ""
+    return {k: v for k, v in values.items() if not problem or k not in {"prompt.n", "prompt.ids"}}, problem
+
+
+def _fitting(card: Card, weights: Weights, tokenizer: Tokenizer, prompt: str) -> list[int]:
+    """The prompt's ids; raises `PromptError` where the workbook has no room for it."""
+    ids = encode(prompt, weights, tokenizer)
+    rows_for(ids, card.n_rows, weights.config)
+    if card.live:
+        live_for(prompt, card.n_rows, card.live.n_chars, card.live.n_bytes, tokenizer)
+    return ids
 
 
 def facts(weights: Weights) -> list[ParameterFact]:

@@ -33,7 +33,7 @@ from sheetgpt.sheet.cells import Cell, Sheet
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.readback import read
-from sheetgpt.sheet.sheets import has_token_rows, names_of, sheets
+from sheetgpt.sheet.sheets import labels_of, names_of, sheets
 
 
 def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Report:
@@ -85,7 +85,7 @@ class _Check:
         self.source = Source.find(blueprint, self.found, recorded, model)
         self.wanted, self.prompt_problem = expected(blueprint, self.source, self.found)
         claimed = facts(self.source.weights) if self.source.weights else self.facts
-        labels = {"prompt.tokens": self.found["prompt.tokens"]}  # a label is right if it shows what stands there
+        labels = {name: self.found[name] for name in self._labels}  # a label is right if it shows what stands there
         self.sheets = list(sheets(blueprint, self.wanted | labels, claimed))
         self.places = _places(blueprint)
 
@@ -117,9 +117,14 @@ class _Check:
         return np.broadcast_to(value, expr.shape)
 
     @property
-    def _tokens_differ(self) -> bool:
-        """Whether other tokens stand in the workbook than the prompt's: then old labels are not to blame."""
-        return not np.array_equal(self.found["prompt.tokens"], self.wanted["prompt.tokens"])
+    def _labels(self) -> set[str]:
+        """Places whose cells label rows."""
+        return {labels_of(name) for name in self.plan} & set(self.plan)
+
+    @property
+    def _labels_differ(self) -> bool:
+        """Whether other characters, words or tokens stand in the workbook: then old labels are not to blame."""
+        return not all(np.array_equal(self.found[name], self.wanted[name]) for name in self._labels)
 
     def _inputs_fail(self, name: str) -> bool:
         """Whether some input of the place holds an error, or text for a number."""
@@ -196,7 +201,7 @@ class _Check:
                 if (sheet.tab.name, *at) not in self.places:
                     told = (shown(found), shown(cell.cached))
                     yield Fault(kind, "", sheet.tab.name, a1(*at), *told, formula=str(cell.body))
-            if self.engine == CACHED or self._tokens_differ:
+            if self.engine == CACHED or self._labels_differ:
                 return
 
     def _row(self, name: str, told: dict[str, list[Fault]]) -> Row:
@@ -275,9 +280,9 @@ class _Check:
         return Fault(kind, name, box.tab, cell, found, wanted, self._token(name, at[0]), formula, gap, more)
 
     def _token(self, name: str, row: int) -> str:
-        """The token whose row it is, for places that have a row per token."""
-        per_token = has_token_rows(name) and self.plan.roles[name] is Role.VALUE
-        return str(self.wanted["prompt.tokens"][row, 0]) if per_token else ""
+        """The token, word or character whose row it is, for places that have a row for each."""
+        labels = labels_of(name) if self.plan.roles[name] is Role.VALUE else ""
+        return str(self.wanted[labels][row, 0]) if labels else ""
 
     def _raw(self, name: str, at: tuple[int, int]) -> Value:
         """The value as it stands, also where it is no number."""

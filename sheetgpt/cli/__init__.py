@@ -19,6 +19,7 @@ from sheetgpt.errors import SheetGPTError, one_line
 COMMANDS = {
     "build": ("sheetgpt.cli.build", "Write the workbook of a prompt."),
     "verify": ("sheetgpt.cli.verify", "Check a workbook: every cell, every formula, every weight."),
+    "recalc": ("sheetgpt.cli.recalc", "Type values into a workbook and compute every formula anew."),
     "generate": ("sheetgpt.cli.text", "Continue a prompt, token by token."),
     "tokens": ("sheetgpt.cli.text", "Cut a prompt into tokens."),
     "explain": ("sheetgpt.cli.explain", "Tell of a place: its shape, formula, meaning and inputs."),

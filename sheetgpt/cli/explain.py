@@ -24,12 +24,15 @@ def explain(name: str, model: str, tokens: int) -> None:
     TransformerLens' names (blocks.0.mlp.hook_pre) are understood too, and the number of a step, 1 to 16: its places
     in the first block.
     """
+    from sheetgpt.check.inputs import live_for
     from sheetgpt.models.weights import find_model
     from sheetgpt.plan.names import STEPS
     from sheetgpt.sheet.blueprint import Blueprint, Card
 
     weights = find_model(model)
-    book = Blueprint.of(Card(weights.name, weights.config, min(tokens, weights.config.n_ctx)))
+    n_rows = min(tokens, weights.config.n_ctx)
+    live = live_for("", n_rows, None, None, weights.tokenizer()) if n_rows > 1 else None
+    book = Blueprint.of(Card(weights.name, weights.config, n_rows, live))
     step = STEPS.get(int(name)) if name.isascii() and name.isdigit() else None
     for place in [f"h0.{part}" for part in step] if step else [_found(book, name)]:
         _tell(book, place)

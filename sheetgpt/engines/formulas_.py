@@ -28,6 +28,7 @@ from sheetgpt.sheet.readback import read
 Array = npt.NDArray[Any]
 Function = Callable[..., Any]
 _DENSE = 100_000_000  # cells of a tab's bounding box
+_SMALL = 64  # cells of an input that are compared one by one
 _EMPTY, _NUMBER, _OTHER = 0, 1, 2
 _UNKNOWN = CellError("#NAME?")
 _FAILED = CellError("#VALUE!")
@@ -55,8 +56,9 @@ def compute(file: Path, areas: Areas) -> dict[str, list[Value]]:
     book = read(file)
     grids = {tab: Grid.of(sheet) for tab, sheet in book.sheets.items()}
     units = list(_units(Reader(book, grids), book))
+    known: dict[object, Array] = {}
     for unit in in_order(units, grids):
-        grids[unit.tab].put(unit.area, _result(unit, grids))
+        grids[unit.tab].put(unit.area, _result(unit, grids, known))
     return {tab: [grids[tab].value(cell) for area in found for cell in cells(area)] for tab, found in areas.items()}
 
 
@@ -313,7 +315,7 @@ def in_order(units: list[Unit], grids: dict[str, Grid]) -> Iterator[Unit]:
     known: dict[tuple[str, Area], list[int]] = {}
     for number, unit in enumerate(units):
         places = {place for place in unit.reads if isinstance(place, tuple)}
-        for place in places - known.keys():
+        for place in (place for place in places if place not in known):
             known[place] = grids[place[0]].owners(place[1])
         for source in {source for place in places for source in known[place]}:
             users[source].append(number)
@@ -337,15 +339,37 @@ def _kahn(units: list[Unit], users: list[list[int]], waits: list[int]) -> Iterat
         raise EngineError(f"formulas read each other in a circle near {stuck.tab}!{a1.cell(*stuck.area[:2])}")
 
 
-def _result(unit: Unit, grids: dict[str, Grid]) -> Array:
-    """What a formula gives, two-dimensional."""
+def _result(unit: Unit, grids: dict[str, Grid], known: dict[object, Array]) -> Array:
+    """What a formula gives, two-dimensional; `known` remembers it for the next formula of equal shape and inputs."""
     if unit.function is None:
         return _single(_UNKNOWN)
     arguments = [grids[r[0]].fetch(r[1]) if isinstance(r, tuple) else r for r in unit.reads]
+    key = _key(unit, arguments, grids)
+    if key is None:
+        return _computed(unit, unit.function, arguments)
+    if key not in known:
+        known[key] = _computed(unit, unit.function, arguments)
+    return known[key]
+
+
+def _key(unit: Unit, arguments: list[Array], grids: dict[str, Grid]) -> object:
+    """What the result depends on: the values of small inputs, the places of tables; None if that is too much."""
+    parts: list[object] = [unit.function, unit.array]
+    for place, values in zip(unit.reads, arguments, strict=True):
+        if values.size <= _SMALL:
+            parts.append((values.shape, *((type(x), x) for x in values.ravel().tolist())))
+        elif isinstance(place, tuple) and place[1] in grids[place[0]].constants:
+            parts.append(place)
+        else:
+            return None
+    return tuple(parts)
+
+
+def _computed(unit: Unit, function: Function, arguments: list[Array]) -> Array:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            result = unit.function(arguments)
+            result = function(arguments)
     except Exception as error:  # the package raises many kinds
         return _single(_UNKNOWN if isinstance(error.__cause__ or _last(error), NotImplementedError) else _FAILED)
     values = _table(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from sheetgpt.errors import PromptError
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.tokenizer import Tokenizer
+from sheetgpt.models.unicode import class_ranges
 from sheetgpt.models.weights import Weights
 
 MAX_TEXT = 32_767  # characters that a cell takes
@@ -29,9 +31,9 @@ def encode(prompt: str, model: Weights, tokenizer: Tokenizer) -> list[int]:
     return ids
 
 
-def rows_for(ids: list[int], wanted: int | None, config: ModelConfig) -> int:
-    """How many token rows to build: `wanted`, or one per token; raises `PromptError` where that cannot be."""
-    n_rows = len(ids) if wanted is None else wanted
+def rows_for(ids: list[int], wanted: int | None, config: ModelConfig, least: int = 1) -> int:
+    """How many token rows to build: `wanted`, or one per token but `least`; raises `PromptError` where it cannot be."""
+    n_rows = max(len(ids), min(least, config.n_ctx)) if wanted is None else wanted
     if n_rows > config.n_ctx:
         raise PromptError(f"{n_rows} token rows are more than the {config.n_ctx} that the model takes")
     if n_rows < len(ids):
@@ -39,23 +41,53 @@ def rows_for(ids: list[int], wanted: int | None, config: ModelConfig) -> int:
     return n_rows
 
 
-def given(prompt: str, ids: list[int], n_rows: int, n_top: int, tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
-    """Values of the plan's inputs, float64 or object (text), two-dimensional; rows after the prompt hold id 0."""
-    padded = ids + [0] * (n_rows - len(ids))
+def longest_word(prompt: str, tokenizer: Tokenizer) -> int:
+    """Bytes of the longest of the pieces that are merged one by one; 0 for an empty prompt."""
+    return max((len(word.encode()) for word in tokenizer.words(prompt)), default=0)
+
+
+def given(prompt: str, n_rows: int, n_top: int, tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
+    """Values of the inputs that every plan has, float64 or object (text), two-dimensional."""
+    vocabulary = range(tokenizer.n_vocab)
     return {
         "prompt.text": _text([prompt]),
-        "prompt.n": _numbers([len(ids)]),
-        "prompt.pos": _numbers(list(range(n_rows))),
-        "prompt.ids": _numbers(padded),
-        "vocab.id": _numbers(list(range(tokenizer.n_vocab))),
-        "vocab.text": _text([tokenizer.visible(i) for i in range(tokenizer.n_vocab)]),
-        "top.rank": _numbers(list(range(1, n_top + 1))),
+        "prompt.pos": _numbers(range(n_rows)),
+        "vocab.id": _numbers(vocabulary),
+        "vocab.text": _text([tokenizer.visible(i) for i in vocabulary]),
+        "vocab.bytes": _text([tokenizer.decode_bytes([i]).hex(" ").upper() for i in vocabulary]),
+        "top.rank": _numbers(range(1, n_top + 1)),
     }
 
 
-def _numbers(column: list[int]) -> NDArray[Any]:
+def given_ids(ids: list[int], n_rows: int) -> dict[str, NDArray[Any]]:
+    """The prompt's tokens and how many they are; rows after the prompt's end hold id 0."""
+    return {"prompt.n": _numbers([len(ids)]), "prompt.ids": _numbers(ids + [0] * (n_rows - len(ids)))}
+
+
+def given_tables(n_rows: int, n_chars: int, tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
+    """What a plan that cuts its prompt itself takes as given: row numbers, and the tokenizer's tables.
+
+    The table of merges is sorted by pair (left * vocabulary + right) and begins with two rows that no pair has;
+    `bpe.token` is in the order of ranks, and its last two rows are nobody's.
+    """
+    merges = tokenizer.merge_ids()
+    pairs = sorted((a * tokenizer.n_vocab + b, rank) for rank, (a, b, _) in enumerate(merges))
+    firsts, classes = zip(*class_ranges(), strict=True)
+    return {
+        "unicode.first": _numbers(firsts),
+        "unicode.class": _text(classes),
+        "chars.pos": _numbers(range(n_chars + 1)),
+        "words.pos": _numbers(range(n_rows)),
+        "bpe.byte": _numbers(tokenizer.byte_ids()),
+        "bpe.pair": _numbers([-2, -1, *(pair for pair, _ in pairs)]),
+        "bpe.rank": _numbers([-1, -1, *(rank for _, rank in pairs)]),
+        "bpe.token": _numbers([*(made for _, _, made in merges), -1, -1]),
+    }
+
+
+def _numbers(column: Sequence[int]) -> NDArray[Any]:
     return np.array(column, dtype=np.float64)[:, None]
 
 
-def _text(column: list[str]) -> NDArray[Any]:
+def _text(column: Sequence[str]) -> NDArray[Any]:
     return np.array(column, dtype=object)[:, None]

@@ -80,7 +80,19 @@ class Tokenizer:
         Raises `PromptError` for a character that UTF-8 or the vocabulary does not have.
         """
         self._check_text(text)
-        return [i for word in WORDS.findall(text) for i in self._encode_word(word)]
+        return [i for word in self.words(text) for i in self._encode_word(word)]
+
+    def words(self, text: str) -> list[str]:
+        """The pieces that are merged one by one; joined they are `text` again."""
+        return list(WORDS.findall(text))
+
+    def byte_ids(self) -> list[int]:
+        """The token that each of the 256 bytes is to begin with; -1 for a byte that the vocabulary lacks."""
+        return [self._ids.get(letter, -1) for _, letter in sorted(byte_letters().items())]
+
+    def merge_ids(self) -> list[tuple[int, int, int]]:
+        """The merges, best first, as token numbers: left, right, and what the two become."""
+        return [(self._ids[a], self._ids[b], self._ids[a + b]) for a, b in self.merges]
 
     def decode_bytes(self, ids: list[int]) -> bytes:
         """The bytes that the tokens stand for; raises `PromptError` for a number that is no token."""

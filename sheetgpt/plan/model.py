@@ -10,26 +10,28 @@ above them, and the answer is read at row `prompt.n`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import pi
 from math import sqrt as root
 
 from sheetgpt.models.config import ModelConfig
-from sheetgpt.plan.ops import Expr, apply, columns, concat, lit
+from sheetgpt.plan.live import Live, tokenize
+from sheetgpt.plan.ops import Expr, Scalar, apply, columns, concat, lit
 from sheetgpt.plan.plan import Plan, Role
 
 MASKED = -1e10  # a score that softmax turns into exactly 0
 TOP = 10  # how many candidates the last tab lists
 
 
-def gpt2(config: ModelConfig, n_rows: int) -> Plan:
-    """The whole pipeline from `prompt.ids` to `next.text`, with `n_rows` token rows.
+def gpt2(config: ModelConfig, n_rows: int, live: Live | None = None) -> Plan:
+    """The whole pipeline from `prompt.text` to `next.text`, with `n_rows` token rows.
 
-    Values are not needed: a plan is shapes and names. Raises `PlanError` if something does not fit.
+    With `live` the token ids are computed from the text, without they are given. Values are not needed: a plan is
+    shapes and names. Raises `PlanError` if something does not fit.
     """
     p = Plan()
-    n, pos, ids, vocab = prompt(p, config, n_rows)
+    n, pos, ids = prompt(p, config, n_rows, live)
     w = {name: p.data(name, shape, Role.PARAMETER) for name, shape in config.shapes().items()}
-    p("prompt.tokens", apply("label", vocab, ids, pos, n))
 
     token = p("embed.token", apply("gather", w["wte"], ids))  # [T, d]
     place = p("embed.pos", apply("gather", w["wpe"], pos))  # [T, d]
@@ -37,22 +39,36 @@ def gpt2(config: ModelConfig, n_rows: int) -> Plan:
     for i in range(config.n_layer):
         x = block(p, f"h{i}", w, x, pos, config)  # [T, d]
     x = layer_norm(p, "ln_f", w, x, config.eps)  # [T, d]
-    last = p("ln_f.last", apply("pick", x, n))  # [1, d]
+    last = p("ln_f.last", answered(live, n, apply("pick", x, n), 0))  # [1, d]
     logits = p("logits", w[config.head_name] @ last.T)  # [V, 1]
     probs = softmax_column(p, "probs", logits)  # [V, 1]
-    choose(p, logits, probs, vocab)
+    choose(p, logits, probs, lambda x, none: answered(live, n, x, none))
     return p
 
 
-def prompt(p: Plan, config: ModelConfig, n_rows: int) -> tuple[Expr, Expr, Expr, Expr]:
-    """What is given: the text, its length in tokens, row numbers, token ids, the vocabulary's text."""
-    p.data("prompt.text", (1, 1), text=True)
+def prompt(p: Plan, config: ModelConfig, n_rows: int, live: Live | None) -> tuple[Expr, Expr, Expr]:
+    """The prompt: its length in tokens [1, 1], row numbers and token ids [T, 1]; beside them what a reader sees."""
+    text = p.data("prompt.text", (1, 1), text=True)
+    p.data("vocab.id", (config.n_vocab, 1))
+    vocab, data = (p.data(f"vocab.{name}", (config.n_vocab, 1), text=True) for name in ("text", "bytes"))
+    n, pos, ids = tokenize(p, config, n_rows, live, text) if live else given(p, n_rows)
+    ended = n <= pos
+    p("prompt.row", apply("where", ended, 0, ids + 1))
+    p("prompt.tokens", apply("where", ended, "", apply("gather", vocab, ids)))
+    p("prompt.bytes", apply("where", ended, "", apply("gather", data, ids)))
+    return n, pos, ids
+
+
+def given(p: Plan, n_rows: int) -> tuple[Expr, Expr, Expr]:
+    """The same for a workbook of one prompt."""
     n = p.data("prompt.n", (1, 1))
     pos = p.data("prompt.pos", (n_rows, 1))  # 0, 1, 2 ...
-    ids = p.data("prompt.ids", (n_rows, 1))
-    p.data("vocab.id", (config.n_vocab, 1))
-    vocab = p.data("vocab.text", (config.n_vocab, 1), text=True)
-    return n, pos, ids, vocab
+    return n, pos, p.data("prompt.ids", (n_rows, 1))
+
+
+def answered(live: Live | None, n: Expr, x: Expr, none: Scalar) -> Expr:
+    """`x`, or `none` where a typed prompt has no answer."""
+    return apply("where", n <= 0, none, x) if live else x
 
 
 def block(p: Plan, at: str, w: dict[str, Expr], x: Expr, pos: Expr, config: ModelConfig) -> Expr:
@@ -126,14 +142,16 @@ def softmax_column(p: Plan, at: str, x: Expr) -> Expr:
     return p(at, exp / total)  # [V, 1]
 
 
-def choose(p: Plan, logits: Expr, probs: Expr, vocab: Expr) -> None:
-    """The greedy next token, and the most likely candidates."""
+def choose(p: Plan, logits: Expr, probs: Expr, answer: Callable[[Expr, Scalar], Expr]) -> None:
+    """The greedy next token, and the most likely candidates; `answer` as `answered`."""
+    vocab, data = p["vocab.text"], p["vocab.bytes"]
     p("next.logit", apply("max", logits))
-    best = p("next.id", apply("argmax", logits))
-    text = p("next.text", apply("gather", vocab, best))
+    best = p("next.id", answer(apply("argmax", logits), -1))
+    text = p("next.text", answer(apply("gather", vocab, best), ""))
+    p("next.bytes", answer(apply("gather", data, best), ""))
     p("prompt.next", text)
     rank = p.data("top.rank", (min(TOP, logits.shape[0]), 1))
     value = p("top.logit", apply("largest", logits, rank))
     ids = p("top.id", apply("whereis", value, logits, p["vocab.id"]))
-    p("top.text", apply("gather", vocab, ids))
+    p("top.text", answer(apply("gather", vocab, ids), ""))
     p("top.prob", apply("gather", probs, ids))

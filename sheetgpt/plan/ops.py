@@ -7,7 +7,7 @@ Everything is two-dimensional, as a sheet is. Shapes broadcast as in numpy.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sheetgpt.errors import PlanError
 
@@ -52,6 +52,15 @@ class Expr:
     def __le__(self, other: Expr | Scalar) -> Expr:
         return apply("le", self, other)
 
+    def __ge__(self, other: Expr | Scalar) -> Expr:
+        return apply("le", other, self)
+
+    def __gt__(self, other: Expr | Scalar) -> Expr:
+        return apply("lt", other, self)
+
+    def __lt__(self, other: Expr | Scalar) -> Expr:
+        return apply("lt", self, other)
+
     @property
     def T(self) -> Expr:  # noqa: N802
         """Rows as columns."""
@@ -85,12 +94,26 @@ def concat(*parts: Expr) -> Expr:
     return Expr("concat", parts, (rows.pop(), sum(p.shape[1] for p in parts)))
 
 
+def spell(offset: Expr, size: Expr, offsets: Expr, data: Expr, width: int) -> Expr:
+    """The bytes of each word in `width` columns, 0 after its end.
+
+    `offset` and `size` say of each word where its bytes begin and how many they are, `offsets` and `data` (four
+    columns) the same of each character.
+    """
+    return replace(apply("spell", offset, size, offsets, data), shape=(offset.shape[0], width))
+
+
 def apply(op: str, *args: Expr | Scalar) -> Expr:
     """`op` over `args`, its shape checked now, before there is any file; raises `PlanError`."""
     nodes = tuple(a if isinstance(a, Expr) else lit(a) for a in args)
-    if op in READS_CELLS and (unnamed := [a for a in nodes if a.name is None]):
-        raise PlanError(f"{op} reads rows of cells, which an unnamed {unnamed[0].op} has not: name its inputs first")
+    if unnamed := [nodes[i].op for i in READS_CELLS.get(op, ()) if nodes[i].name is None]:
+        raise PlanError(f"{op} reads rows of cells, which an unnamed {unnamed[0]} has not: name its inputs first")
     return Expr(op, nodes, SHAPE[op](*(a.shape for a in nodes)))
+
+
+def per_cell(expr: Expr) -> bool:
+    """Whether the formula of `expr` is written once per cell: it, or an unnamed part of it, reads single cells."""
+    return expr.op in READS_CELLS or any(a.name is None and per_cell(a) for a in expr.args)
 
 
 def _broadcast(*shapes: Shape) -> Shape:
@@ -106,10 +129,21 @@ def _matmul(a: Shape, b: Shape) -> Shape:
     return a[0], b[1]
 
 
-def _rows_of(table: Shape, ids: Shape, *_: Shape) -> Shape:
-    if ids[1] != 1:
-        raise PlanError(f"row numbers come as one column, not {ids}")
-    return ids[0], table[1]
+def _rows_of(table: Shape, ids: Shape) -> Shape:
+    if 1 not in (ids[1], table[1]):
+        raise PlanError(f"row numbers come as one column, not {ids}, where the table has several columns")
+    return ids[0], max(ids[1], table[1])
+
+
+def _column(*shapes: Shape) -> Shape:
+    if wide := [s for s in shapes if s[1] != 1]:
+        raise PlanError(f"one column is wanted, not {wide[0]}")
+    return shapes[-1]
+
+
+def _ladder(symbols: Shape, pairs: Shape, ranks: Shape, made: Shape, n_vocab: Shape) -> Shape:
+    words, length = symbols
+    return 2 * words * length, length + 1
 
 
 SHAPE: dict[str, Callable[..., Shape]] = {
@@ -120,6 +154,8 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "div": _broadcast,  # x / y
     "pow": _broadcast,  # x ^ y
     "le": _broadcast,  # x <= y
+    "lt": _broadcast,  # x < y
+    "eq": _broadcast,  # x = y; of texts only where case does not matter
     "where": _broadcast,  # y where x, else z
     "exp": _broadcast,
     "sqrt": _broadcast,
@@ -136,16 +172,56 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "rowvar": lambda a: (a[0], 1),  # population variance
     "rowmax": lambda a: (a[0], 1),
     "rowsum": lambda a: (a[0], 1),
+    "rowcount": lambda a: (a[0], 1),  # how many are 0 or more
+    # down a column
+    "above": _column,  # above(first, x): the row above; `first` where there is none
+    "below": _column,  # below(last, x): the row below; `last` where there is none
+    "cumsum": _column,  # the sum of all rows down to this one
+    "runs": _column,  # how many equal texts follow each other from this row on; 0 for an empty one
+    "countdown": _column,  # x, x-1 ... 1, and then the x of the row that comes next
     # look-ups
-    "gather": _rows_of,  # rows of a table by number from 0
-    "label": _rows_of,  # the same, blank from position n on: label(table, ids, pos, n)
+    "gather": _rows_of,  # rows of a table by number from 0; of a table of one column, an entry for each number
+    "item": lambda table, row, col: _broadcast(row, col),  # one entry of a table, both numbers from 0
     "pick": lambda a, n: (1, a[1]),  # row n, from 1
     "largest": lambda a, k: k,  # the k-th largest of a column, for a column of k
     "whereis": lambda v, a, i: v,  # i where a equals v; the j-th such i for the j-th equal v
+    "find": lambda v, a: v,  # the first row, from 0, at which a equals v
+    "locate": lambda v, a: v,  # the last row, from 0, at which the rising column a is not above v
+    # texts
+    "length": _broadcast,  # in whatever unit the program counts
+    "code": _broadcast,  # code point of the first character
+    "char": _broadcast,  # the character of a code point
+    "without": _broadcast,  # x without the text y that it ends with
+    "suffixes": lambda text, rows: rows,  # the text from each character on; empty after its end
+    "contraction": _column,  # 2 or 3 where the text begins with 's 't 're 've 'm 'll 'd, else 0
+    "utf8": lambda code, size: (code[0], 4),  # the bytes of a character; 0 where it has fewer
+    "usable": _broadcast,  # x, or the text y where x cannot be computed
+    # byte pair encoding
+    "spell": lambda words, *_: words,  # the bytes of each word, side by side: see `spell`
+    "ladder": _ladder,  # for each word two rows a merge: its symbols, and below them the ranks of their pairs
+    "drawn": lambda ladder, table: (ladder[0], ladder[1] - 1),  # a ladder as text
+    "rung": lambda ladder, words: words,  # the symbols that each word's ladder ends with
 }
 
-# Ops whose formula reads single cells or rows, and is written once per cell (classic Excel has no BYROW).
-READS_CELLS = frozenset({"rowmean", "rowvar", "rowmax", "rowsum", "gather", "label", "pick", "largest", "whereis"})
+# Ops whose formula reads single cells or rows, and is written once per cell (classic Excel has no BYROW, and text
+# functions differ over arrays): which of their arguments must be places.
+READS_CELLS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("rowmean", "rowvar", "rowmax", "rowsum", "rowcount"), (0,)),
+    **dict.fromkeys(("cumsum", "runs", "countdown", "contraction"), (0,)),
+    **dict.fromkeys(("above", "below", "find", "locate"), (1,)),
+    **dict.fromkeys(("gather", "item", "pick", "largest"), (0,)),
+    **dict.fromkeys(("length", "code", "char", "without", "usable"), ()),
+    "whereis": (0, 1, 2),
+    "suffixes": (0, 1),
+    "utf8": (0, 1),
+    "spell": (0, 1, 2, 3),
+    "ladder": (0, 1, 2, 3),
+    "drawn": (0, 1),
+    "rung": (0, 1),
+}
 
 # Ops that make no cells: a name over cells that are there already.
 VIEWS = frozenset({"columns", "concat"})
+
+# Ops whose value is text whatever their arguments are.
+TEXTS = frozenset({"char", "without", "suffixes", "drawn"})

@@ -8,7 +8,20 @@ from enum import StrEnum
 
 from sheetgpt.errors import PlanError
 from sheetgpt.plan.names import check_name
-from sheetgpt.plan.ops import VIEWS, Expr, Shape, span
+from sheetgpt.plan.ops import TEXTS, VIEWS, Expr, Shape, span
+
+# Ops whose value is that of some of their arguments.
+_HANDS_ON = {
+    "gather": slice(1),
+    "item": slice(1),
+    "pick": slice(1),
+    "same": slice(1),
+    "columns": slice(1),
+    "where": slice(1, 3),
+    "above": slice(1, 2),
+    "below": slice(1, 2),
+    "usable": slice(1),
+}
 
 
 class Role(StrEnum):
@@ -51,9 +64,17 @@ class Plan(Mapping[str, Expr]):
             raise PlanError(f"{name} is already a place")
         self._folded.add(name.casefold())
         self._places[name], self.roles[name] = expr, role
-        if expr.op in {"gather", "label", "pick", "same"} and expr.args[0].name in self.text:
+        if self._is_text(expr):
             self.text.add(name)
         return expr
+
+    def _is_text(self, expr: Expr) -> bool:
+        """Whether an expression gives text: a text itself, made of one, or chosen from some."""
+        if expr.op == "lit":
+            return isinstance(expr.value, str)
+        if expr.op not in _HANDS_ON:
+            return expr.op in TEXTS
+        return any(a.name in self.text or (a.name is None and self._is_text(a)) for a in expr.args[_HANDS_ON[expr.op]])
 
     def __getitem__(self, name: str) -> Expr:
         return self._places[name]
@@ -90,7 +111,7 @@ def _named_inputs(expr: Expr) -> Iterator[Expr]:
 
 
 _INFIX = {"add": (" + ", 4), "sub": (" - ", 4), "mul": (" * ", 5), "div": (" / ", 5), "matmul": (" @ ", 5),
-          "pow": ("**", 7), "le": (" <= ", 2)}  # fmt: skip
+          "pow": ("**", 7), "le": (" <= ", 2), "lt": (" < ", 2), "eq": (" == ", 2)}  # fmt: skip
 
 
 def say(expr: Expr) -> str:

@@ -1,15 +1,18 @@
-"""The mass of numbers: matrices streamed as XML rows into a sheet that XlsxWriter has written.
+"""The mass of cells: computed ones and matrices, streamed as XML rows into a sheet that XlsxWriter has written.
 
-XlsxWriter writes everything that has a face; one number at a time it would take most of a build. Here a
-row of numbers is one template filled with the text that orjson made of it: shortest decimals that read
-back as the same float64.
+XlsxWriter writes everything that has a face; one cell at a time it would take most of a build. Here the
+cells of a row are put between those that stand there already. A row of a matrix is one template filled with
+the text that orjson made of it. Every number is the shortest text that reads back as the same float64.
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import chain, groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,21 +21,30 @@ import orjson
 from numpy.typing import NDArray
 
 from sheetgpt.errors import OutputError
-from sheetgpt.sheet.a1 import cell, column
-from sheetgpt.sheet.cells import Mass
+from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, parse_area, parse_cell
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.cells import Cell, Kind, Mass, Sheet, Style, Value
+from sheetgpt.sheet.cellxml import element
+
+Looks = Mapping[Style, int]  # the number by which a cell names its style
+Piece = tuple[int, int, bytes]  # cells side by side: first column, column after the last, XML
+Row = tuple[int, list[Piece]]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bytes every time
-_ROW = re.compile(rb'<row r="(\d+)"[^>]*?(?:/>|>(.*?)</row>)', re.DOTALL)
-_FIRST = rb'<c r="%s" s="(\d+)"/>'  # the blank cell that holds a matrix's place and style
 _CHUNK = 1 << 20
+_MAX_TEXT = 32_767  # characters of a cell, of Excel
+_DATA = re.compile(rb"<sheetData(?:/>|>(.*)</sheetData>)", re.DOTALL)
+_ROW = re.compile(rb'<row r="(\d+)"(?: spans="[^"]*")?([^>]*?)(?:/>|>(.*?)</row>)', re.DOTALL)
+_CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*?(?:/>|>.*?</c>)', re.DOTALL)
+_DIMENSION = re.compile(rb'(?<=<dimension ref=")[^"]*')
 
 
-def splice(written: BinaryIO, path: Path, masses: dict[str, Sequence[Mass]]) -> None:
-    """Copy a package to `path` with `masses` (part name -> matrices) put into their sheets."""
+def splice(written: BinaryIO, path: Path, sheets: Mapping[str, Sheet], looks: Looks) -> None:
+    """Copy a package to `path` with the computed cells and matrices of `sheets` (by part name) put into it."""
     with zipfile.ZipFile(written) as source, zipfile.ZipFile(path, "w") as target:
         for name in source.namelist():
             xml = source.read(name)
-            pieces = sheet_xml(xml, masses[name]) if masses.get(name) else iter([xml])
+            pieces = sheet_xml(xml, sheets[name], looks) if name in sheets else iter([xml])
             info = zipfile.ZipInfo(name, _EPOCH)
             info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
             info._compresslevel = 1  # type: ignore[attr-defined]  # public from Python 3.13 as compress_level
@@ -52,37 +64,69 @@ def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield b"".join(buffer)
 
 
-def sheet_xml(xml: bytes, masses: Sequence[Mass]) -> Iterator[bytes]:
-    """A sheet's XML with the matrices in it; each of their rows has a cell to its left already."""
-    rows = dict(_mass_rows(xml, masses))
-    end = xml.index(b"</sheetData>")
-    at = xml.index(b"<sheetData>")
-    yield _with_dimension(xml[:at], masses)
+# ---- rows ------------------------------------------------------------------------------------------------
+
+
+def sheet_xml(xml: bytes, sheet: Sheet, looks: Looks) -> Iterator[bytes]:
+    """A sheet's XML, which has the faces, with the computed cells and the matrices in it."""
+    data = _DATA.search(xml)
+    assert data is not None
+    faces = {int(row[1]) - 1: row for row in _ROW.finditer(data[1] or b"")}
+    computed = sorted((c for c in sheet.cells if c.kind in COMPUTED), key=itemgetter(0))
+    matrices = (_matrix(mass, looks[mass.style]) for mass in sheet.masses)
+    rows = merge(_faces(faces), _atoms(sheet, computed, looks), *matrices, key=itemgetter(0))
+
+    yield _with_dimension(xml[: data.start()], computed, sheet.masses)
     yield b"<sheetData>"
-    for match in _ROW.finditer(xml, at, end):
-        r = int(match[1]) - 1
-        yield b'<row r="%d">%s%s</row>' % (r + 1, *rows.pop(r)) if r in rows else match[0]
-    if rows:
-        raise OutputError(f"row {min(rows) + 1} of a matrix has no label: the sheet was laid out wrongly")
-    yield xml[end:]
+    for r, parts in groupby(rows, key=itemgetter(0)):
+        attributes = faces[r][2] if r in faces else b""
+        yield b'<row r="%d"%s>%s</row>' % (r + 1, attributes, _joined(sheet, r, parts))
+    yield b"</sheetData>" + xml[data.end() :]
 
 
-def _mass_rows(xml: bytes, masses: Sequence[Mass]) -> Iterator[tuple[int, tuple[bytes, bytes]]]:
-    """Row number -> (what stands to the left, the numbers)."""
-    left = {int(m[1]) - 1: m[2] or b"" for m in _ROW.finditer(xml)}
-    for box, values in masses:
-        blank = re.search(_FIRST % cell(box.row, box.col).encode(), left[box.row])
-        if blank is None:
-            raise OutputError(f"{box.name} has no first cell: the sheet was laid out wrongly")
-        left[box.row] = left[box.row].replace(blank[0], b"")
-        template = _template(box.col, box.cols, blank[1])
-        for r, numbers in enumerate(_texts(values), box.row):
-            yield r, (left.get(r, b""), template.replace(b"@", b"%d" % (r + 1)) % numbers)
+def _joined(sheet: Sheet, r: int, parts: Iterable[Row]) -> bytes:
+    pieces = sorted(chain.from_iterable(pieces for _, pieces in parts))
+    for (_, after, _), (first, _, _) in pairwise(pieces):
+        if first < after:
+            raise OutputError(f"{sheet.tab.name}!{a1(r, first)} is there twice: the sheet was laid out wrongly")
+    return b"".join(xml for _, _, xml in pieces)
 
 
-def _template(col: int, cols: int, style: bytes) -> bytes:
+def _faces(rows: Mapping[int, re.Match[bytes]]) -> Iterator[Row]:
+    """What XlsxWriter has written."""
+    for r, row in rows.items():
+        cells = ((parse_cell(match[1].decode())[1], match[0]) for match in _CELL.finditer(row[3] or b""))
+        yield r, [(col, col + 1, xml) for col, xml in cells]
+
+
+def _atoms(sheet: Sheet, computed: list[Cell], looks: Looks) -> Iterator[Row]:
+    for r, cells in groupby(computed, key=itemgetter(0)):
+        yield r, [(cell.col, cell.col + 1, _cell(sheet, cell, looks[cell.style])) for cell in cells]
+
+
+def _matrix(mass: Mass, look: int) -> Iterator[Row]:
+    box = mass.box
+    template = _template(box.col, box.cols, look)
+    for r, numbers in enumerate(_texts(mass.values), box.row):
+        yield r, [(box.col, box.col + box.cols, template.replace(b"@", b"%d" % (r + 1)) % numbers)]
+
+
+def _with_dimension(head: bytes, computed: Sequence[Cell], masses: Sequence[Mass]) -> bytes:
+    found = _DIMENSION.search(head)
+    assert found is not None
+    _, _, row, col = parse_area(found[0].decode())
+    boxes = [mass.box for mass in masses]
+    row = max(chain([row], (c.row for c in computed), (box.row + box.rows - 1 for box in boxes)))
+    col = max(chain([col], (c.col for c in computed), (box.col + box.cols - 1 for box in boxes)))
+    return _DIMENSION.sub(b"A1:" + a1(row, col).encode(), head)
+
+
+# ---- a row of a matrix -----------------------------------------------------------------------------------
+
+
+def _template(col: int, cols: int, look: int) -> bytes:
     letters = (column(col + c).encode() for c in range(cols))
-    return b"".join(b'<c r="%s@" s="%s"><v>%%s</v></c>' % (c, style) for c in letters)
+    return b"".join(b'<c r="%s@" s="%d"><v>%%s</v></c>' % (c, look) for c in letters)
 
 
 def _texts(values: NDArray[Any]) -> Iterator[tuple[bytes, ...]]:
@@ -92,8 +136,57 @@ def _texts(values: NDArray[Any]) -> Iterator[tuple[bytes, ...]]:
         yield tuple(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b","))
 
 
-def _with_dimension(head: bytes, masses: Sequence[Mass]) -> bytes:
-    last_row = max(box.row + box.rows for box, _ in masses)
-    last_col = max(box.col + box.cols for box, _ in masses)
-    used = f"A1:{column(last_col - 1)}{last_row}"
-    return re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="%s"' % used.encode(), head)
+# ---- a computed cell -------------------------------------------------------------------------------------
+
+
+def _cell(sheet: Sheet, cell: Cell, look: int) -> bytes:
+    try:
+        rows, cols = cell.area or (1, 1)
+        if cell.row + rows > MAX_ROWS or cell.col + cols > MAX_COLS:
+            raise ValueError("is outside the grid")
+        formula, value = _CONTENT[cell.kind](cell)
+        kind, result = _result(value)
+        return f'<c r="{column(cell.col)}{cell.row + 1}" s="{look}"{kind}>{formula}{result}</c>'.encode()
+    except ValueError as error:
+        raise OutputError(f"{sheet.tab.name}!{a1(cell.row, cell.col)} {error}") from None
+
+
+def _formula(cell: Cell) -> tuple[str, Value | None]:
+    return f"<f>{_escaped(cell.body)}</f>", cell.cached
+
+
+def _array(cell: Cell) -> tuple[str, Value | None]:
+    rows, cols = cell.area or (1, 1)
+    first, last = a1(cell.row, cell.col), a1(cell.row + rows - 1, cell.col + cols - 1)
+    area = first if first == last else f"{first}:{last}"
+    return f'<f t="array" ref="{area}">{_escaped(cell.body)}</f>', cell.cached
+
+
+def _spill(cell: Cell) -> tuple[str, Value | None]:
+    return "", cell.body
+
+
+_CONTENT: dict[Kind, Callable[[Cell], tuple[str, Value | None]]] = {  # formula and value
+    Kind.FORMULA: _formula,
+    Kind.ARRAY: _array,
+    Kind.SPILL: _spill,
+}
+COMPUTED = frozenset(_CONTENT)  # the kinds of cells that are written here
+
+
+def _escaped(formula: Value) -> str:
+    return str(formula).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+
+
+def _result(value: Value | None) -> tuple[str, str]:
+    """The attribute that says the kind of a value, and the value."""
+    if value is None:
+        return "", ""
+    if isinstance(value, str):
+        if len(value) > _MAX_TEXT:
+            raise ValueError("does not fit a cell")
+        return ' t="str"', element("v", value)
+    number = orjson.dumps(float(value)).decode()
+    if number == "null":
+        raise ValueError("holds a number that is not finite")
+    return "", f"<v>{number}</v>"

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from sheetgpt import __version__
 from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.plan import Plan
+from sheetgpt.sheet.a1 import MAX_ROWS
 from sheetgpt.sheet.layout import Layout, lay_out
 
-FORMAT = 1
+FORMAT = 2
 CARD_NAME = "sheetgpt.card"  # defined name of the cell that holds the card
 _MOST_CELLS = 200_000_000  # of one workbook, so that a forged card cannot ask for the moon
 
@@ -24,12 +26,14 @@ class Card:
     model: str
     config: ModelConfig
     n_rows: int  # token rows, at least the prompt's length
+    live: Live | None = None  # room for a typed prompt; None where the workbook is made for one prompt
     version: str = __version__
 
     def to_json(self) -> str:
         """One line, for the cell named `sheetgpt.card`."""
         data = {"format": FORMAT, "sheetgpt": self.version, "model": self.model, "tokens": self.n_rows}
-        return json.dumps(data | {"config": self.config.to_dict()})
+        live = self.live and self.live._asdict()
+        return json.dumps(data | {"live": live, "config": self.config.to_dict()})
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -45,13 +49,25 @@ class Card:
             model, version = str(data["model"]), str(data["sheetgpt"])
             if not (model + version).isprintable() or len(model + version) > 200:
                 raise WorkbookError("the card's names are not plain text")
-            return cls(model, config, n_rows, version)
+            return cls(model, config, n_rows, _live(data["live"]), version)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise WorkbookError(f"its card cannot be read ({type(error).__name__})") from None
         except WorkbookError:
             raise
         except SheetGPTError as error:
             raise WorkbookError(f"its card cannot be read ({error})") from None
+
+
+def _live(data: object) -> Live | None:
+    """Raises `WorkbookError` for anything that is not four sizes."""
+    if data is None:
+        return None
+    if not isinstance(data, dict) or data.keys() != set(Live._fields):
+        raise WorkbookError("the card's sizes of a live prompt are not those that this sheetgpt knows")
+    for name, least in zip(Live._fields, (1, 2, 0, 1), strict=True):
+        if type(data[name]) is not int or not least <= data[name] <= MAX_ROWS:
+            raise WorkbookError(f"the card's {name} is {data[name]!r:.40}")
+    return Live(**data)
 
 
 @dataclass(frozen=True)
@@ -68,8 +84,12 @@ class Blueprint:
         weights = sum(rows * cols for rows, cols in card.config.shapes().values())
         if weights > _MOST_CELLS:
             raise LayoutError(f"{weights:,} weights are too many for one workbook ({_MOST_CELLS:,} cells)")
-        plan = gpt2(card.config, card.n_rows)
+        if card.live and 2 * card.n_rows * card.live.n_bytes > MAX_ROWS - 100:
+            raise LayoutError(
+                f"{card.n_rows} words of {card.live.n_bytes} bytes have more merges than a sheet has rows"
+            )
+        plan = gpt2(card.config, card.n_rows, card.live)
         cells = sum(e.shape[0] * e.shape[1] for name, e in plan.items() if not plan.is_view(name))
         if cells > _MOST_CELLS:
             raise LayoutError(f"{cells:,} cells are too many for one workbook ({_MOST_CELLS:,})")
-        return cls(card, plan, lay_out(card.config, plan))
+        return cls(card, plan, lay_out(card.config, plan, live=card.live is not None))

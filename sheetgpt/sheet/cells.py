@@ -46,6 +46,8 @@ class Style(StrEnum):
     SHARE = "share"  # between 0 and 1
     TOKEN = "token"
     ANSWER = "answer"
+    PROBLEM = "problem"  # why there is no answer
+    SPARSE = "sparse"  # a whole number, or nothing: what is below 0 or beyond any id is not shown
 
 
 class Cell(NamedTuple):
@@ -66,6 +68,14 @@ class Mass(NamedTuple):
 
     box: Range
     values: NDArray[Any]  # float64 [rows, cols]
+    style: Style = Style.PARAMETER
+
+
+class Ladder(NamedTuple):
+    """The merges of words, two rows a rung: the pair of the lowest rank is marked, and what it has become."""
+
+    text: Range
+    numbers: Range  # symbols above, ranks below; the last column tells which pair is joined
 
 
 class Sheet(NamedTuple):
@@ -76,4 +86,5 @@ class Sheet(NamedTuple):
     masses: Sequence[Mass] = ()
     scales: Mapping[str, Range] = MappingProxyType({})  # place -> cells that carry a colour scale
     masked: Sequence[Range] = ()  # scores that hide what comes later
-    token_rows: Sequence[Range] = ()  # bands whose rows are tokens: grey where the prompt has none
+    labelled: Sequence[Range] = ()  # whose rows are characters, words or tokens: grey where the prompt has none
+    ladder: Ladder | None = None

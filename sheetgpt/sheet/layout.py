@@ -19,10 +19,16 @@ from sheetgpt.plan.plan import Plan
 from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, cell, column, fixed, tab_ref
 
 HEAD = 5  # title, what, why, links, blank
-BAND = 5  # names, meaning, formula, numpy, ruler
+BAND = 5  # rows of text above a band's numbers
 LEFT = 1  # column A labels the rows
 MAX_TAB_NAME = 31
+CHARS = (
+    *("pos", "text", "code", "class", "size", "byte", "total", "offset"),  # what a character is
+    *("run", "short", "reach", "togo", "start", "word", "left"),  # where words start
+)
+WORDS = ("pos", "text", "at", "length", "offset", "size", "byte", "symbol", "known", "lacking")
 _PITCH = 4  # columns from one narrow place to the next, so that the names above can be read
+_LISTED_PITCH = 2  # where only short names stand above
 
 
 class Range(NamedTuple):
@@ -69,10 +75,23 @@ class Range(NamedTuple):
 
 
 class Band(NamedTuple):
-    """Places side by side; `touching` ones stand without a gap, so that one name can span them."""
+    """Places side by side; `touching` ones stand without a gap, so that one name can span them.
+
+    A `listed` band is a table of many columns: above it each place has a line of its own.
+    """
 
     names: tuple[str, ...]
     touching: bool = False
+    listed: bool = False
+
+    @property
+    def head(self) -> int:
+        """Rows of text above the numbers: names, meaning, formula, numpy, ruler; or the list, names, ruler."""
+        return len(self.names) + 3 if self.listed else BAND
+
+    def step(self, cols: int) -> int:
+        """Columns from the start of a place that has `cols` of them to the start of the next."""
+        return cols if self.touching else max(cols + 1, _LISTED_PITCH if self.listed else _PITCH)
 
 
 @dataclass(frozen=True)
@@ -98,9 +117,9 @@ class Layout:
         return next(t for t in self.tabs if t.name == self.ranges[name].tab)
 
 
-def lay_out(config: ModelConfig, plan: Plan) -> Layout:
+def lay_out(config: ModelConfig, plan: Plan, *, live: bool = False) -> Layout:
     """A range for every place of the plan; raises `LayoutError` where the file format's limits are passed."""
-    tabs = (Tab("Contents", "contents"), *stage_tabs(config), *parameter_tabs(config))
+    tabs = (Tab("Contents", "contents"), *stage_tabs(config, live), *parameter_tabs(config, live))
     ranges: dict[str, Range] = {}
     for tab in tabs:
         place = _vectors if tab.lesson == "vectors" else _bands
@@ -111,19 +130,38 @@ def lay_out(config: ModelConfig, plan: Plan) -> Layout:
     return Layout(tabs, ranges)
 
 
-def stage_tabs(config: ModelConfig) -> Iterator[Tab]:
+def stage_tabs(config: ModelConfig, live: bool) -> Iterator[Tab]:
     """The pipeline in reading order."""
-    yield Tab("Prompt", "prompt", _stack("prompt.text", "prompt.next", "prompt.n"))
-    yield Tab("Tokens", "tokens", (Band(("prompt.pos", "prompt.ids", "prompt.tokens")),))
+    tokens = Band(("prompt.pos", "prompt.ids", "prompt.row", "prompt.tokens", "prompt.bytes"))
+    if live:
+        yield from _tokenizer_tabs(tokens)
+    else:
+        yield Tab("Prompt", "prompt_fixed", _stack("prompt.text", "prompt.next", "prompt.n"))
+        yield Tab("Tokens", "tokens_fixed", (tokens,))
     yield Tab("Embedding", "embedding", _stack("embed.token", "embed.pos", "embed.out"))
     for i in range(config.n_layer):
         yield from _block_tabs(i, config.n_head)
     yield Tab("ln_f", "ln_f", (*_norm("ln_f"), Band(("ln_f.last",))))
     column = Band(("logits", "probs.exp", "probs"))
     yield Tab("Logits", "logits", (Band(("probs.max", "probs.sum")), column))
-    best = Band(("next.id", "next.text", "next.logit"))
+    best = Band(("next.id", "next.text", "next.bytes", "next.logit"))
     top = Band(("top.rank", "top.id", "top.text", "top.logit", "top.prob"))
     yield Tab("Next token", "next", (best, top))
+
+
+def _tokenizer_tabs(tokens: Band) -> Iterator[Tab]:
+    yield Tab("Prompt", "prompt", _stack("prompt.text", "prompt.problem", "prompt.next", "prompt.n"))
+    yield Tab("Characters", "characters", (_table("chars", CHARS), Band(("chars.n", "chars.odd"))))
+    totals = Band(("words.n", "words.longest", "words.unknown"))
+    yield Tab("Words", "words", (totals, _table("words", WORDS)))
+    yield Tab("Merges", "merges", (_table("merges", ["text", "ladder"]),))
+    of_word = Band(("prompt.word", "prompt.from"))
+    counts = (_table("words", ["token", "count", "upto", "before"]), Band(("words.total",)))
+    yield Tab("Tokens", "tokens", (tokens._replace(names=tokens.names + of_word.names), *counts))
+
+
+def _table(at: str, places: Iterable[str]) -> Band:
+    return Band(tuple(f"{at}.{place}" for place in places), listed=True)
 
 
 def _block_tabs(i: int, n_head: int) -> Iterator[Tab]:
@@ -151,10 +189,15 @@ def _attention(at: str, n_head: int, after: str) -> Iterator[Band]:
     yield from _stack(f"{at}.out", after)
 
 
-def parameter_tabs(config: ModelConfig) -> Iterator[Tab]:
-    """After the lesson: the table of all weights, the vocabulary, a tab per matrix, one for a block's vectors."""
+def parameter_tabs(config: ModelConfig, live: bool) -> Iterator[Tab]:
+    """After the lesson: all weights in one table, the tokenizer's tables, a tab per matrix, one per block's vectors."""
     yield Tab("Parameters", "parameters", group="parameters")
-    yield Tab("Vocabulary", "vocabulary", (Band(("vocab.id", "vocab.text")),), group="parameters")
+    yield Tab("Vocabulary", "vocabulary", (Band(("vocab.id", "vocab.text", "vocab.bytes")),), group="parameters")
+    if live:
+        merges = Band(("bpe.pair", "bpe.rank", "bpe.token"))
+        yield Tab("Merge table", "merge_table", (merges,), group="parameters")
+        yield Tab("Bytes", "bytes", (Band(("bpe.byte",)),), group="parameters")
+        yield Tab("Unicode", "unicode", (Band(("unicode.first", "unicode.class")),), group="parameters")
     vectors: dict[str, list[str]] = {}
     for name, (rows, _) in config.shapes().items():
         if rows == 1 and name not in {"wte", "wpe", "lm_head.w"}:
@@ -175,14 +218,15 @@ def _stack(*names: str) -> tuple[Band, ...]:
 
 
 def _bands(tab: Tab, plan: Plan) -> Iterator[Range]:
-    top = HEAD + (BAND if tab.group == "stage" else 1)
+    top = HEAD
     for band in tab.bands:
+        top += band.head if tab.group == "stage" else 1
         col = LEFT
         for name in band.names:
             rows, cols = plan[name].shape
             yield Range(name, tab.name, top, col, rows, cols)
-            col += cols if band.touching else max(cols + 1, _PITCH)
-        top += max(plan[name].shape[0] for name in band.names) + 1 + BAND
+            col += band.step(cols)
+        top += max(plan[name].shape[0] for name in band.names) + 1
 
 
 def _vectors(tab: Tab, plan: Plan) -> Iterator[Range]:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from sheetgpt.errors import PlanError
-from sheetgpt.plan.ops import READS_CELLS, Expr
+from sheetgpt.plan.live import NO_MERGE
+from sheetgpt.plan.ops import Expr, per_cell
 from sheetgpt.plan.plan import Plan
 from sheetgpt.sheet.classic import check_formula
 from sheetgpt.sheet.layout import Range
@@ -20,6 +21,8 @@ from sheetgpt.sheet.layout import Range
 ARRAY: dict[str, tuple[str, int, tuple[int, ...]]] = {
     # op: (text, binding of the whole, binding that each argument needs)
     "le": ("{}<={}", 1, (2, 2)),
+    "lt": ("{}<{}", 1, (2, 2)),
+    "eq": ("{}={}", 1, (2, 2)),
     "add": ("{}+{}", 3, (3, 4)),
     "sub": ("{}-{}", 3, (3, 4)),
     "mul": ("{}*{}", 4, (4, 5)),
@@ -41,6 +44,15 @@ ARRAY: dict[str, tuple[str, int, tuple[int, ...]]] = {
 _REDUCES = frozenset({"max", "sum", "argmax"})
 
 
+def number(value: float) -> str:
+    """Shortest text of a float64 as a formula writes it: `1E-05`, `16`, `0.044715`."""
+    text = repr(value).upper()
+    return text.removesuffix(".0")
+
+
+Arg = Range | str  # a place, or the text of a formula that gives one value
+
+
 @dataclass(frozen=True)
 class Here:
     """The cell that a FILL formula is written for."""
@@ -49,18 +61,41 @@ class Here:
     r: int
     c: int
 
-    def at(self, other: Range) -> str:
-        """The first cell of this row of another place."""
-        return other.cell(self.r, 0, self.box.tab)
+    def at(self, other: Arg, down: int = 0) -> str:
+        """The value of another place that belongs to this cell, or to the cell `down` rows below it."""
+        if isinstance(other, str):
+            return other
+        if (other.rows, other.cols) == (1, 1):
+            return other.name
+        r = self.r + down if other.rows > 1 else 0
+        return other.cell(r, self.c if other.cols > 1 else 0, self.box.tab)
 
     def row(self, other: Range) -> str:
         """This row of another place."""
         return other.row_ref(self.r, self.box.tab)
 
+    def own(self, c: int, down: int = 0) -> str:
+        """A cell of this place, by column, in this row or `down` rows below it."""
+        return self.box.cell(self.r + down, c, self.box.tab)
+
     @property
     def column(self) -> str:
-        """This column's number from 1: read off the ruler where there is more than one column."""
-        return f"{self.box.ruler(self.c)}+1" if self.box.cols > 1 else "1"
+        """This column's number from 0, as the ruler above it says."""
+        return self.box.ruler(self.c)
+
+
+def from_one(number: str) -> str:
+    """A number that counts from 0 as one that counts from 1, as INDEX does; "-1" and "+1" go together."""
+    return number[:-2] if number.endswith("-1") else f"{number}+1"
+
+
+def _gather(here: Here, table: Range, ids: Arg) -> str:
+    column = from_one(here.column) if table.cols > 1 else "1"
+    return f"INDEX({table.name},{from_one(here.at(ids))},{column})"
+
+
+def _pick(here: Here, x: Range, n: Arg) -> str:
+    return f"INDEX({x.name},{here.at(n)},{from_one(here.column) if x.cols > 1 else 1})"
 
 
 def _whereis(here: Here, wanted: Range, column: Range, ids: Range) -> str:
@@ -69,20 +104,136 @@ def _whereis(here: Here, wanted: Range, column: Range, ids: Range) -> str:
     return f"SMALL(IF({column.name}={value},{ids.name}),COUNTIF({so_far},{value}))"
 
 
+def _suffixes(here: Here, text: Range, rows: Range) -> str:
+    if here.r == 0:
+        return f'{text.name}&""'  # an empty cell would be 0
+    left = here.own(0, -1)
+    first = f"_xlfn.UNICHAR(_xlfn.UNICODE({left}))"  # whose LEN is 1 or 2, as this program counts
+    return f'IF(LEN({left})=0,"",MID({left},LEN({first})+1,LEN({left})))'
+
+
+def _runs(here: Here, x: Range) -> str:
+    last = here.r == here.box.rows - 1
+    more = "1" if last else f"IF({here.at(x)}={here.at(x, 1)},{here.own(0, 1)}+1,1)"
+    return f"IF(LEN({here.at(x)})=0,0,{more})"
+
+
+def _countdown(here: Here, x: Range) -> str:
+    return f"IF({here.own(0, -1)}>1,{here.own(0, -1)}-1,{here.at(x)})" if here.r else here.at(x)
+
+
+def _contraction(here: Here, text: Range) -> str:
+    at = here.at(text)
+    three, two = (
+        ",".join(f'EXACT(LEFT({at},{1 + len(letters[0])}),"\'{part}")' for part in letters)
+        for letters in (("re", "ve", "ll"), ("s", "t", "m", "d"))
+    )
+    return f"IF(OR({three}),3,IF(OR({two}),2,0))"
+
+
+def _utf8(here: Here, code: Range, size: Range) -> str:
+    """The first byte tells how many there are; the others carry six bits each (RFC 3629, section 3)."""
+    at, n = (x.cell(here.r, 0, here.box.tab) for x in (code, size))
+    if here.c == 0:
+        return f"IF({n}<2,{at},256-2^(8-{n})+INT({at}/64^({n}-1)))"
+    return f"IF({n}<={here.c},0,128+MOD(INT({at}/64^({n}-{here.c + 1})),64))"
+
+
+def _spell(here: Here, offset: Range, size: Range, offsets: Range, data: Range) -> str:
+    first, n = (x.cell(here.r, 0, here.box.tab) for x in (offset, size))
+    byte = f"{first}+{here.column}"
+    row = f"MATCH({byte},{offsets.name},1)"
+    return f"IF({n}<={here.column},0,INDEX({data.name},{row},{byte}-INDEX({offsets.name},{row},1)+1))"
+
+
+def _ladder(here: Here, symbols: Range, pairs: Range, ranks: Range, made: Range, n_vocab: str) -> str:
+    """Rungs of two rows: L symbols and which pair is joined; L-1 ranks, the lowest, and the token that it makes."""
+    n = symbols.cols
+    rung, ranked = divmod(here.r, 2)
+    if not ranked:
+        return _symbol(here, symbols, *divmod(rung, n)) if here.c < n else _joined(here, n)
+    if here.c < n - 1:
+        return _rank(here, pairs, ranks, n_vocab)
+    if here.c == n - 1:
+        return f"MIN({here.own(0)}:{here.own(n - 2)})"
+    return f"IF({here.own(n - 1)}={_NO_MERGE},-1,INDEX({made.name},{here.own(n - 1)}+1,1))"
+
+
+def _rank(here: Here, pairs: Range, ranks: Range, n_vocab: str) -> str:
+    """Of the two symbols above."""
+    left, right = here.own(here.c, -1), here.own(here.c + 1, -1)
+    pair = f"{left}*{n_vocab}+{right}"
+    row = f"MATCH({pair},{pairs.name},1)"
+    found = f"IF(INDEX({pairs.name},{row},1)={pair},INDEX({ranks.name},{row},1),{_NO_MERGE})"
+    return f"IF(MIN({left}:{right})<0,{_NO_MERGE},{found})"
+
+
+def _joined(here: Here, n: int) -> str:
+    """Which pair, from 0, has the lowest rank of the row below; the number of columns if none has any."""
+    lowest = here.own(n - 1, 1)
+    return f"IF({lowest}={_NO_MERGE},{n},MATCH({lowest},{here.own(0, 1)}:{here.own(n - 2, 1)},0)-1)"
+
+
+def _symbol(here: Here, symbols: Range, word: int, step: int) -> str:
+    """On a word's first rung what its bytes are; on the others what the rung above has become."""
+    if step == 0:
+        return symbols.cell(word, here.c, here.box.tab)
+    n = symbols.cols
+    stays, at, made = here.own(here.c, -2), here.own(n, -2), here.own(n, -1)
+    if here.c == n - 1:
+        return f"IF({here.column}<{at},{stays},-1)"
+    return f"IF({here.column}<{at},{stays},IF({here.column}={at},{made},{here.own(here.c + 1, -2)}))"
+
+
+def _drawn(here: Here, ladder: Range, table: Range) -> str:
+    """A symbol's text; below it the rank of the pair that it begins, and at the end what the rung's merge makes."""
+    last = here.c == ladder.cols - 2
+    if here.r % 2 == 0 or last:
+        symbol = ladder.cell(here.r, here.c + (last and here.r % 2), here.box.tab)
+        return f'IF({symbol}<0,"",INDEX({table.name},{symbol}+1,1))'
+    rank = ladder.cell(here.r, here.c, here.box.tab)
+    return f'IF({rank}={_NO_MERGE},"",{rank}&"")'
+
+
+_NO_MERGE = number(NO_MERGE)
+
 FILL: dict[str, Callable[..., str]] = {
     "rowmean": lambda here, x: f"AVERAGE({here.row(x)})",
     "rowvar": lambda here, x: f"VARP({here.row(x)})",
     "rowmax": lambda here, x: f"MAX({here.row(x)})",
     "rowsum": lambda here, x: f"SUM({here.row(x)})",
-    "gather": lambda here, table, ids: f"INDEX({table.name},{here.at(ids)}+1,{here.column})",
-    "label": lambda here, table, ids, pos, n: f'IF({here.at(pos)}<{n.name},INDEX({table.name},{here.at(ids)}+1,1),"")',
-    "pick": lambda here, x, n: f"INDEX({x.name},{n.name},{here.column})",
+    "rowcount": lambda here, x: f'COUNTIF({here.row(x)},">=0")',
+    "above": lambda here, first, x: here.at(x, -1) if here.r else here.at(first),
+    "below": lambda here, last, x: here.at(x, 1) if here.r < x.rows - 1 else here.at(last),
+    "cumsum": lambda here, x: f"{here.own(0, -1)}+{here.at(x)}" if here.r else here.at(x),
+    "runs": _runs,
+    "countdown": _countdown,
+    "gather": _gather,
+    "item": lambda here, x, r, c: f"INDEX({x.name},{from_one(here.at(r))},{from_one(here.at(c))})",
+    "pick": _pick,
     "largest": lambda here, x, k: f"LARGE({x.name},{here.at(k)})",
     "whereis": _whereis,
+    "find": lambda here, value, x: f"MATCH({here.at(value)},{x.name},0)-1",
+    "locate": lambda here, value, x: f"MATCH({here.at(value)},{x.name},1)-1",
+    "length": lambda here, x: f"LEN({here.at(x)})",
+    "code": lambda here, x: f"_xlfn.UNICODE({here.at(x)})",
+    "char": lambda here, x: f"_xlfn.UNICHAR({here.at(x)})",
+    "without": lambda here, x, y: f"LEFT({here.at(x)},LEN({here.at(x)})-LEN({here.at(y)}))",
+    "suffixes": _suffixes,
+    "contraction": _contraction,
+    "utf8": _utf8,
+    "usable": lambda here, x, y: f"IFERROR({here.at(x)},{here.at(y)})",
+    "spell": _spell,
+    "ladder": _ladder,
+    "drawn": _drawn,
+    "rung": lambda here, x, words: x.cell(2 * (here.r + 1) * words.cols - 2, here.c, here.box.tab),
 }
 
 # FILL formulas that compare a whole range inside, so each must be entered as an array formula of one cell.
 _ARRAY_CELLS = frozenset({"whereis"})
+
+_SUM = 3  # how tightly a sum binds
+_ARE_SUMS = frozenset({"find", "locate", "cumsum"})
 
 
 @dataclass(frozen=True)
@@ -100,7 +251,7 @@ def lower(plan: Plan, name: str, ranges: Mapping[str, Range]) -> list[Formula]:
     expr = plan[name]
     if expr.op == "data" or plan.is_view(name):
         return []
-    if expr.op in READS_CELLS:
+    if per_cell(expr):
         return _fill(expr, ranges[name], ranges)
     text = formula_text(expr)
     area = None if _is_plain(expr) else expr.shape
@@ -108,14 +259,31 @@ def lower(plan: Plan, name: str, ranges: Mapping[str, Range]) -> list[Formula]:
 
 
 def _fill(expr: Expr, box: Range, ranges: Mapping[str, Range]) -> list[Formula]:
-    args = [ranges[str(a.name)] for a in expr.args]
     area = (1, 1) if expr.op in _ARRAY_CELLS else None
-    rule = FILL[expr.op]
     return [
-        Formula(r, c, check_formula(rule(Here(box, r, c), *args), box.name), area)
+        Formula(r, c, check_formula(_cell(expr, Here(box, r, c), ranges), box.name), area)
         for r in range(box.rows)
         for c in range(box.cols)
     ]
+
+
+def _cell(expr: Expr, here: Here, ranges: Mapping[str, Range]) -> str:
+    """The formula of one cell."""
+    return _cell_text(replace(expr, name=None), here, ranges, 0)
+
+
+def _cell_text(expr: Expr, here: Here, ranges: Mapping[str, Range], needs: int) -> str:
+    if expr.name is not None:
+        return here.at(ranges[expr.name])
+    if expr.op == "lit":
+        return _literal(expr.value, needs)
+    if expr.op in FILL:
+        args: list[Arg] = [ranges[a.name] if a.name else _cell_text(a, here, ranges, _SUM) for a in expr.args]
+        text, binds = FILL[expr.op](here, *args), _SUM if expr.op in _ARE_SUMS else 9
+    else:
+        template, binds, wanted = ARRAY[expr.op]
+        text = template.format(*(_cell_text(a, here, ranges, n) for a, n in zip(expr.args, wanted, strict=True)))
+    return text if binds >= needs else f"({text})"
 
 
 def _is_plain(expr: Expr) -> bool:
@@ -147,9 +315,3 @@ def _literal(value: object, needs: int) -> str:
         return '"' + value.replace('"', '""') + '"'
     text = number(float(value))  # type: ignore[arg-type]  # a literal is text or a number
     return f"({text})" if text.startswith("-") and needs > 3 else text
-
-
-def number(value: float) -> str:
-    """Shortest text of a float64 as a formula writes it: `1E-05`, `16`, `0.044715`."""
-    text = repr(value).upper()
-    return text.removesuffix(".0")

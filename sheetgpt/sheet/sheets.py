@@ -14,26 +14,38 @@ from sheetgpt.plan.plan import Role, say
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
-from sheetgpt.sheet.cells import Cell, Kind, Mass, Sheet, Style, Value
+from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
 from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Range, Tab
 from sheetgpt.sheet.lessons import Lesson, lesson
 from sheetgpt.sheet.lower import Formula, lower
 
 Env = Mapping[str, NDArray[Any]]
 CARD_ROW = HEAD  # row of the card on Contents
+_MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
 
 _VOCABULARY_ROWS = frozenset({"logits", "probs.exp", "probs"})
-_NO_TOKEN_ROWS = re.compile(r"(top|next|prompt|vocab|probs|logits)(\..*)?|ln_f\.last")
+# Whose rows are what: the first pattern that fits a place's name tells which place's cells label its rows.
+_LABELS = [
+    (re.compile(r"chars\.(n|odd)|words\.(n|longest|unknown|total)"), ""),
+    (re.compile(r"chars\..*"), "chars.text"),
+    (re.compile(r"words\..*"), "words.text"),
+    (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe)(\..*)?|ln_f\.last"), ""),
+    (re.compile(r".*"), "prompt.tokens"),
+]
 _BY_TOKEN = re.compile(r".*\.head\d+\.(scores|exp|pattern)")
 _SCALED = re.compile(r".*\.pattern|probs|logits|top\.prob")
 _STYLES = [
     (re.compile(r"prompt\.next|next\.text"), Style.ANSWER),
     (re.compile(r"prompt\.text"), Style.INPUT_TEXT),
-    (re.compile(r"(prompt|top)\.(tokens|text)|vocab\.text"), Style.TOKEN),
-    (re.compile(r"prompt\.(n|pos|ids)|vocab\.id|top\.rank"), Style.INPUT),
-    (re.compile(r"next\.id|top\.id"), Style.WHOLE),
+    (re.compile(r"prompt\.problem"), Style.PROBLEM),
+    (re.compile(r"(prompt|top)\.(tokens|text|bytes|from)|vocab\.(text|bytes)|next\.bytes|(chars|words|merges)\.text"),
+     Style.TOKEN),
+    (re.compile(r"chars\.(class|left)|unicode\.class"), Style.TOKEN),
+    (re.compile(r"(prompt|chars|words)\.pos|vocab\.id|top\.rank|unicode\.first|bpe\..*"), Style.INPUT),
+    (re.compile(r"chars\.byte|words\.(byte|symbol|token|at)|merges\.ladder|prompt\.word"), Style.SPARSE),
+    (re.compile(r"next\.id|top\.id|(chars|words)\..*"), Style.WHOLE),
     (re.compile(r".*\.pattern|probs|top\.prob"), Style.SHARE),
-]
+]  # fmt: skip
 
 
 class ParameterFact(NamedTuple):
@@ -76,7 +88,9 @@ def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
         "head": config.head_name,
         "block": tab.block,
         "name": name,
+        "n_rows": book.card.n_rows,
     }
+    slots |= book.card.live._asdict() if book.card.live else {}
     if tab.lesson == "matrix":
         rows, cols = config.shapes()[name]
         places = lesson(tab.lesson).meaning(name)
@@ -179,10 +193,10 @@ def _parameter(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     for name in tab.bands[0].names:
         box = book.layout.ranges[name]
         cells += _ruler(book, box)
-        if book.plan.roles[name] is Role.PARAMETER:
-            masses.append(Mass(box, env[name]))
-        else:
+        if name in book.plan.text:
             cells += _given(book, box, env)
+        else:
+            masses.append(Mass(box, env[name], _style(book, name)))
     for r in range(box.rows):
         label: Value = str(env["vocab.text"][r, 0]) if tab.name == book.card.config.head_name == "wte" else float(r)
         cells.append(_static(box.row + r, 0, label, Style.LABEL))
@@ -197,19 +211,35 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     words = tab_lesson(book, tab)
     scales: dict[str, Range] = {}
     masked: list[Range] = []
-    token_rows: list[Range] = []
+    labelled: list[Range] = []
     for band in tab.bands:
         boxes = [book.layout.ranges[name] for name in band.names]
-        cells += _band_text(book, boxes, words)
+        cells += _list(book, boxes, words) if band.listed else _band_text(book, boxes, words)
         cells += _row_labels(book, boxes[0], env)
-        token_rows += boxes if has_token_rows(boxes[0].name) else []
+        labelled += boxes if labels_of(boxes[0].name) else []
         for box in boxes:
             cells += _ruler(book, box) if not _BY_TOKEN.fullmatch(box.name) else _token_ruler(book, box, env)
             cells += _given(book, box, env) if book.plan[box.name].op == "data" else _computed(book, box, env)
             masked += [box] if box.name.endswith(".scores") else []
             if _SCALED.fullmatch(box.name):
                 scales[box.name] = box
-    return Sheet(tab, cells, [], scales, masked, token_rows)
+    return Sheet(tab, cells, [], scales, masked, labelled, _ladder(book, tab))
+
+
+def _ladder(book: Blueprint, tab: Tab) -> Ladder | None:
+    ranges = book.layout.ranges
+    return Ladder(ranges["merges.text"], ranges["merges.ladder"]) if tab.lesson == "merges" else None
+
+
+def _list(book: Blueprint, boxes: list[Range], words: Lesson) -> Iterator[Cell]:
+    """A line for each place: name, meaning, formula and numpy line. Below it the short names, above the numbers."""
+    top = boxes[0].row - len(boxes) - 3
+    for line, box in enumerate(boxes, top):
+        yield _text(line, 0, f"{box.name}  [{box.rows} x {box.cols}]", Style.NAME)
+        yield _text(line, _MEANING, words.meaning(box.name), Style.NOTE)
+        if book.plan[box.name].args:
+            yield _text(line, _FORMULA, f"{_formula_shown(book, box)}    {_numpy_shown(book, box)}", Style.CODE)
+        yield _text(box.row - 2, box.col, box.name, Style.NAME)
 
 
 def _band_text(book: Blueprint, boxes: list[Range], words: Lesson) -> Iterator[Cell]:
@@ -222,7 +252,11 @@ def _band_text(book: Blueprint, boxes: list[Range], words: Lesson) -> Iterator[C
     shown = computed[:1] if ".head" in boxes[0].name else computed
     if shown:
         yield _text(top + 2, left, "    ".join(_formula_shown(book, box) for box in shown), Style.CODE)
-        yield _text(top + 3, left, "    ".join(f"{b.name} = {say(book.plan[b.name])}" for b in shown), Style.CODE)
+        yield _text(top + 3, left, "    ".join(_numpy_shown(book, box) for box in shown), Style.CODE)
+
+
+def _numpy_shown(book: Blueprint, box: Range) -> str:
+    return f"{box.name} = {say(book.plan[box.name])}"
 
 
 def _formula_shown(book: Blueprint, box: Range) -> str:
@@ -234,15 +268,29 @@ def _formula_shown(book: Blueprint, box: Range) -> str:
 def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
     if box.name in _VOCABULARY_ROWS:
         yield from (_text(box.row + r, 0, str(env["vocab.text"][r, 0]), Style.LABEL) for r in range(box.rows))
-    elif has_token_rows(box.name):
-        tokens = book.layout.ranges["prompt.tokens"]
+    elif box.name.startswith("merges."):
+        yield from _rung_labels(book, box, env)
+    elif source := labels_of(box.name):
+        labels = book.layout.ranges[source]
         for r in range(box.rows):
-            yield _label(box.row + r, 0, tokens.cell(r, 0, box.tab), env["prompt.tokens"][r, 0])
+            yield _label(box.row + r, 0, labels.cell(r, 0, box.tab), env[source][r, 0])
 
 
-def has_token_rows(name: str) -> bool:
-    """Whether each row of a computed place belongs to one token of the prompt."""
-    return not _NO_TOKEN_ROWS.fullmatch(name)
+def _rung_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
+    """A word's text at the first row of its ladder, the number of merges at the others."""
+    words = book.layout.ranges["words.text"]
+    rungs = box.rows // words.rows // 2
+    for rung in range(box.rows // 2):
+        word, step = divmod(rung, rungs)
+        if step:
+            yield _static(box.row + 2 * rung, 0, step, Style.LABEL)
+        else:
+            yield _label(box.row + 2 * rung, 0, words.cell(word, 0, box.tab), env["words.text"][word, 0])
+
+
+def labels_of(name: str) -> str:
+    """The place whose cells label the rows of a computed place: characters, words or tokens; empty if none do."""
+    return next(source for pattern, source in _LABELS if pattern.fullmatch(name))
 
 
 def _token_ruler(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
@@ -254,11 +302,17 @@ def _token_ruler(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
 
 def _ruler(book: Blueprint, box: Range) -> Iterator[Cell]:
     """Columns by number from 0; in `qkv` by query, key or value, head, and number within the head."""
-    if box.name.endswith(".qkv"):
+    if box.name == "merges.ladder":
+        yield from (_static(box.row - 1, box.col + c, c, Style.RULER) for c in range(box.cols - 1))
+        yield _text(box.row - 2, box.col + box.cols - 2, "lowest", Style.NAME)
+        yield _text(box.row - 1, box.col + box.cols - 1, "at / makes", Style.NAME)
+    elif box.name.endswith(".qkv"):
         d, width = book.card.config.n_embd, book.card.config.d_head
         for c in range(box.cols):
             text = f"{'qkv'[c // d]}{c % d // width}.{c % width}"
             yield _text(box.row - 1, box.col + c, text, Style.RULER)
+    elif box.cols == 1 and book.layout.tab_of(box.name).group == "parameters":
+        yield _text(box.row - 1, box.col, box.name, Style.NAME)
     elif box.cols > 1:
         yield from (_static(box.row - 1, box.col + c, c, Style.RULER) for c in range(box.cols))
 

@@ -1,11 +1,11 @@
-"""Sheets -> one .xlsx file. XlsxWriter writes all that has a face; `blocks` streams the matrices."""
+"""Sheets -> one .xlsx file. XlsxWriter writes all that has a face; `blocks` streams computed cells and matrices."""
 
 from __future__ import annotations
 
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +15,9 @@ import xlsxwriter
 
 from sheetgpt.errors import OutputError
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.blocks import splice
-from sheetgpt.sheet.cells import Cell, Kind, Mass, Sheet, Style
+from sheetgpt.sheet.a1 import column
+from sheetgpt.sheet.blocks import COMPUTED, Looks, splice
+from sheetgpt.sheet.cells import Cell, Kind, Ladder, Sheet, Style
 from sheetgpt.sheet.layout import Range
 
 _BLUE, _GREEN, _GREY, _SAND = "#DDEBF7", "#E2EFDA", "#7F7F7F", "#FFF2CC"
@@ -32,16 +33,23 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.RULER: {"font_color": _GREY, "align": "center", "bottom": 1},
     Style.LABEL: {"font_color": "#1F3864", "align": "right", "bg_color": "#F2F2F2"},
     Style.INPUT: {"bg_color": _SAND, "num_format": "0"},
-    Style.INPUT_TEXT: {"bg_color": _SAND, "bold": True, "font_size": 14},
+    Style.INPUT_TEXT: {"bg_color": _SAND, "bold": True, "font_size": 14, "num_format": "@"},
     Style.PARAMETER: {"bg_color": _BLUE, "num_format": "0.000"},
     Style.VALUE: {"num_format": "0.000"},
     Style.WHOLE: {"num_format": "0"},
     Style.SHARE: {"num_format": "0.0%"},
     Style.TOKEN: {},
     Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": _GREEN, "border": 1},
+    Style.PROBLEM: {"bold": True},
+    Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
-_WIDTHS = {"prompt": [(1, 1, 60)], "parameters": [(4, 4, 28), (5, 6, 68)]}
+_WIDTHS = {
+    "prompt": [(1, 1, 60)],
+    "prompt_fixed": [(1, 1, 60)],
+    "merges": [(1, 200, 7)],
+    "parameters": [(4, 4, 28), (5, 6, 68)],
+}
 _MEANT_AS_TEXT = ("=", "+", "-", "@")  # a spreadsheet would take these for formulas if typed
 
 
@@ -49,8 +57,8 @@ def write(path: Path, sheets: Iterable[Sheet], names: Mapping[str, str]) -> None
     """Write the workbook to `path` (see `whole_file`). `names`: defined name -> reference without `=`."""
     buffer = io.BytesIO()
     try:
-        masses = _write_faces(buffer, sheets, names)
-        splice(buffer, path, masses)
+        parts, looks = _write_faces(buffer, sheets, names)
+        splice(buffer, path, parts, looks)
     except OSError as error:
         raise OutputError(f"cannot write the workbook ({error.strerror or error})") from None
     except RuntimeError as error:  # zipfile, of a part over 2 GiB
@@ -109,23 +117,26 @@ def _umask() -> int:
     return mask
 
 
-def _write_faces(buffer: io.BytesIO, sheets: Iterable[Sheet], names: Mapping[str, str]) -> dict[str, Sequence[Mass]]:
+def _write_faces(
+    buffer: io.BytesIO, sheets: Iterable[Sheet], names: Mapping[str, str]
+) -> tuple[dict[str, Sheet], Looks]:
+    """Write the book without its computed cells and matrices; returns the sheets by part name, and the styles."""
     options = {
         "in_memory": True,
         "strings_to_formulas": False,
         "strings_to_urls": False,
         "strings_to_numbers": False,
     }
-    masses: dict[str, Sequence[Mass]] = {}
+    parts: dict[str, Sheet] = {}
     with xlsxwriter.Workbook(buffer, options) as book:
         book.set_properties({"title": "sheetgpt", "comments": "made by sheetgpt", "created": datetime(2000, 1, 1)})
         styles = _Styles(book)
         for number, sheet in enumerate(sheets, 1):
             _write_sheet(book.add_worksheet(sheet.tab.name), sheet, styles)
-            masses[f"xl/worksheets/sheet{number}.xml"] = sheet.masses
+            parts[f"xl/worksheets/sheet{number}.xml"] = sheet
         for name, ref in names.items():
             book.define_name(name, "=" + ref)
-    return masses
+        return parts, styles.looks()
 
 
 class _Styles:
@@ -135,30 +146,54 @@ class _Styles:
         self._plain = {style: book.add_format(look) for style, look in _FORMATS.items()}
         self._quoted = {style: book.add_format(look | {"quote_prefix": True}) for style, look in _FORMATS.items()}
         self.masked = book.add_format({"font_color": "#BFBFBF", "num_format": '"masked"'})
+        self.alarm = book.add_format({"font_color": "#FFFFFF", "bg_color": "#C00000"})
+        self.mark = book.add_format({"bold": True, "bg_color": "#F8CBAD"})
+        self.past = book.add_format({"font_color": "#BFBFBF"})
         self.padding = book.add_format({"font_color": "#BFBFBF", "bg_color": "#F2F2F2"})
 
     def of(self, cell: Cell) -> Any:
         quoted = cell.kind is Kind.TEXT and str(cell.body).startswith(_MEANT_AS_TEXT)
         return (self._quoted if quoted else self._plain)[cell.style]
 
-    def parameter(self) -> Any:
-        return self._plain[Style.PARAMETER]
+    def looks(self) -> Looks:
+        """The number by which cells name each style; XlsxWriter gives it out on demand, but has no public way."""
+        return {style: look._get_xf_index() for style, look in self._plain.items()}
 
 
 def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
     _frame(ws, sheet)
     for cell in sheet.cells:
+        if cell.kind in COMPUTED:
+            continue
         if _WRITE[cell.kind](ws, cell, styles.of(cell)) != 0:  # XlsxWriter leaves out what passes a limit
             raise OutputError(f"{sheet.tab.name}!{a1(cell.row, cell.col)} does not fit a cell")
-    for box, _ in sheet.masses:
-        ws.write_blank(box.row, box.col, None, styles.parameter())
     for name, box in sheet.scales.items():
         ws.conditional_format(*_corners(box), _SCALE if name != "logits" else _SIGNED_SCALE)
     for box in sheet.masked:
         ws.conditional_format(*_corners(box), {"type": "cell", "criteria": "<", "value": -1e9, "format": styles.masked})
-    for box in sheet.token_rows:
-        blank = {"type": "formula", "criteria": f'=$A{box.row + 1}=""', "format": styles.padding}
-        ws.conditional_format(*_corners(box), blank)
+    for box in sheet.labelled:
+        _format_where(ws, box, f'$A{box.row + 1}=""', styles.padding)
+    for cell in (c for c in sheet.cells if c.style is Style.PROBLEM):
+        here = Range("", sheet.tab.name, cell.row, cell.col, 1, 1)
+        _format_where(ws, here, f"LEN({a1(cell.row, cell.col)})>0", styles.alarm)
+    if sheet.ladder:
+        _mark_merges(ws, sheet.ladder, styles)
+
+
+def _format_where(ws: Any, box: Range, criteria: str, look: Any) -> None:
+    ws.conditional_format(*_corners(box), {"type": "formula", "criteria": f"={criteria}", "format": look})
+
+
+def _mark_merges(ws: Any, ladder: Ladder, styles: _Styles) -> None:
+    """Rows with a number in column A are symbols after a merge, rows with nothing there are ranks."""
+    at = f"${column(ladder.numbers.col + ladder.numbers.cols - 1)}"
+    row = ladder.text.row + 1
+    done = f"{at}{row - 2}={ladder.text.cols}"
+    for box in (ladder.text, ladder.numbers):
+        number = f"COLUMN()-{box.col + 1}"
+        _format_where(ws, box, f'AND($A{row}="",{number}={at}{row - 1})', styles.mark)
+        _format_where(ws, box, f"AND(ISNUMBER($A{row}),{number}={at}{row - 2})", styles.mark)
+        _format_where(ws, box, f"AND(ISNUMBER($A{row}),{done})", styles.past)
 
 
 def _corners(box: Range) -> tuple[int, int, int, int]:
@@ -196,20 +231,6 @@ def _number(ws: Any, cell: Cell, look: Any) -> Any:
     return ws.write_number(cell.row, cell.col, cell.body, look)
 
 
-def _formula(ws: Any, cell: Cell, look: Any) -> Any:
-    return ws.write_formula(cell.row, cell.col, f"={cell.body}", look, cell.cached)
-
-
-def _array(ws: Any, cell: Cell, look: Any) -> Any:
-    rows, cols = cell.area or (1, 1)
-    last = (cell.row + rows - 1, cell.col + cols - 1)
-    return ws.write_array_formula(cell.row, cell.col, *last, f"{{={cell.body}}}", look, cell.cached)
-
-
-def _spill(ws: Any, cell: Cell, look: Any) -> Any:
-    return (_text if isinstance(cell.body, str) else _number)(ws, cell, look)
-
-
 def _link(ws: Any, cell: Cell, look: Any) -> Any:
     return ws.write_url(cell.row, cell.col, f"internal:'{cell.target}'!A1", look, cell.body)
 
@@ -217,8 +238,5 @@ def _link(ws: Any, cell: Cell, look: Any) -> Any:
 _WRITE: dict[Kind, Callable[[Any, Cell, Any], Any]] = {
     Kind.TEXT: _text,
     Kind.NUMBER: _number,
-    Kind.FORMULA: _formula,
-    Kind.ARRAY: _array,
-    Kind.SPILL: _spill,
     Kind.LINK: _link,
 }

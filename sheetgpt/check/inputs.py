@@ -1,0 +1,47 @@
+"""What a plan takes as given for a prompt, weights aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sheetgpt.errors import PromptError
+from sheetgpt.models.prompt import given, given_ids, given_tables, longest_word
+from sheetgpt.models.tokenizer import Tokenizer
+from sheetgpt.models.unicode import class_ranges
+from sheetgpt.plan.live import UNTYPED, Live
+from sheetgpt.plan.plan import Plan
+
+LEAST_TOKENS = 16  # token rows of a live workbook, unless the prompt or the caller wants more
+LEAST_BYTES = 20  # room for one word
+CHARS_A_TOKEN = 4  # English text has about four characters a token
+
+
+def inputs(plan: Plan, prompt: str, ids: list[int], tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
+    """Values of the plan's inputs; a live plan cuts the prompt itself and takes no ids."""
+    n_rows, n_top = plan["prompt.pos"].shape[0], plan["top.rank"].shape[0]
+    values = given(prompt, n_rows, n_top, tokenizer)
+    if "chars.pos" in plan:
+        return values | given_tables(n_rows, plan["chars.pos"].shape[0] - 1, tokenizer)
+    return values | given_ids(ids, n_rows)
+
+
+def live_for(prompt: str, n_rows: int, n_chars: int | None, n_bytes: int | None, tokenizer: Tokenizer) -> Live:
+    """Room for the prompt, and a bit more unless sizes are given; raises `PromptError` where they are too small."""
+    if n_rows < 2:
+        raise PromptError("a workbook for any prompt has room for 2 tokens at least; --fixed makes one of one token")
+    if odd := next((c for c in ("\0", *map(chr, UNTYPED)) if c in prompt), ""):
+        raise PromptError(f"U+{ord(odd):04X} cannot be typed into a cell: remove it, or build with --fixed")
+    longest = longest_word(prompt, tokenizer)
+    room = Live(
+        n_chars=max(len(prompt), CHARS_A_TOKEN * n_rows) if n_chars is None else n_chars,
+        n_bytes=max(longest, LEAST_BYTES) if n_bytes is None else n_bytes,
+        n_merges=len(tokenizer.merges),
+        n_ranges=len(class_ranges()),
+    )
+    if len(prompt) > room.n_chars:
+        raise PromptError(f"the prompt has {len(prompt)} characters and cannot stand in {room.n_chars}")
+    if longest > room.n_bytes:
+        raise PromptError(f"a word of the prompt has {longest} bytes and cannot stand in {room.n_bytes}")
+    return room

@@ -1,0 +1,281 @@
+"""A typed prompt: the workbook's tokenizer against tiktoken and Hugging Face, in LibreOffice and as Excel counts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sheetgpt.build import Built, Room, build, evaluated
+from sheetgpt.check.evaluate import run
+from sheetgpt.check.gaps import gaps
+from sheetgpt.check.inputs import inputs, live_for
+from sheetgpt.check.verify import verify
+from sheetgpt.engines import ENGINES
+from sheetgpt.engines.formulas_ import compute
+from sheetgpt.errors import PromptError
+from sheetgpt.models.config import ModelConfig
+from sheetgpt.models.export import write_model
+from sheetgpt.models.prompt import rows_for
+from sheetgpt.models.reference import forward
+from sheetgpt.models.tokenizer import Tokenizer
+from sheetgpt.models.weights import Weights
+from sheetgpt.recalc import recalc
+from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.readback import read
+from sheetgpt.sheet.strip import strip_caches
+from tests.conftest import front_book, random_arrays
+from tests.corpus import corpus, held_prompts
+from tests.office import Reading, typed
+from tests.oracles import GPT2, hugging_face_encoder, needs_gpt2, tiktoken_encoder
+from tests.utf16 import excel_text
+
+needs_office = pytest.mark.skipif(
+    ENGINES["libreoffice"].version() is None, reason=f"libreoffice: {ENGINES['libreoffice'].hint()}"
+)
+ANSWER = ("prompt.ids", "prompt.n", "prompt.problem")
+STRAWBERRY = {  # number of tokens, by /shared/checklist.md
+    "strawberry": 3,
+    " strawberry": 1,
+    "Strawberry": 3,
+    " Strawberry": 1,
+    '"strawberry': 4,
+    "STRAWBERRY": 4,
+}
+
+
+def with_vocabulary(folder: Path, vocabulary: Path) -> Weights:
+    """A model of almost no weights with a vocabulary of size."""
+    folder.mkdir()
+    for name in ("vocab.bpe", "encoder.json"):
+        shutil.copy(vocabulary / name, folder / name)
+    n_vocab = len(json.loads((vocabulary / "encoder.json").read_text("utf-8")))
+    config = ModelConfig(n_vocab=n_vocab, n_ctx=32, n_embd=2, n_head=1, n_layer=1)
+    write_model(folder, folder.name, config, random_arrays(config))
+    return Weights.open(folder)
+
+
+def fits(prompt: str, tokenizer: Tokenizer, book: Blueprint) -> bool:
+    """Whether the workbook has room for the prompt, by our tokenizer in Python."""
+    card = book.card
+    assert card.live is not None
+    try:
+        rows_for(tokenizer.encode(prompt), card.n_rows, card.config)
+        live_for(prompt, card.n_rows, card.live.n_chars, card.live.n_bytes, tokenizer)
+    except PromptError:
+        return False
+    return bool(prompt)
+
+
+def ids_in(reading: Reading) -> list[int]:
+    """The prompt's tokens; none where there is no answer."""
+    (n,) = reading["prompt.n"][0]
+    assert isinstance(n, float)
+    return [int(row[0]) for row in reading["prompt.ids"][: int(n)]]  # type: ignore[arg-type]
+
+
+def in_parallel(jobs: Sequence[tuple[Path, Sequence[str], Sequence[str]]]) -> list[list[Reading]]:
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(lambda job: typed(job[0], "prompt.text", *job[1:]), jobs))
+
+
+# ---- the corpus, in LibreOffice --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vocabularies(tmp_path_factory: pytest.TempPathFactory, fable: Weights) -> dict[str, Weights]:
+    """Models of two numbers' width that have GPT-2's vocabulary and `fable`'s."""
+    folder = tmp_path_factory.mktemp("vocabularies")
+    return {"gpt2": with_vocabulary(folder / "gpt2", GPT2), "fable": with_vocabulary(folder / "fable", fable.folder)}
+
+
+@pytest.fixture(scope="module")
+def fronts(vocabularies: dict[str, Weights], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Blueprint]:
+    folder = tmp_path_factory.mktemp("fronts")
+    return {name: front_book(model, folder / f"{name}.xlsx") for name, model in vocabularies.items()}
+
+
+@pytest.fixture(scope="module")
+def readings(
+    fronts: dict[str, Blueprint], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[tuple[str, Reading]]]:
+    """The whole corpus typed into both, one office for each."""
+    folder = tmp_path_factory.getbasetemp()
+    prompts = corpus()
+    jobs = [(next(folder.glob(f"fronts*/{name}.xlsx")), prompts, ANSWER) for name in fronts]
+    return {name: list(zip(prompts, found, strict=True)) for name, found in zip(fronts, in_parallel(jobs), strict=True)}
+
+
+@needs_office
+@needs_gpt2
+@pytest.mark.parametrize("vocabulary", ["gpt2", "fable"])
+def test_every_prompt_gives_the_tokens_of_two_other_hands_or_the_red_cell(
+    vocabulary: str,
+    readings: dict[str, list[tuple[str, Reading]]],
+    vocabularies: dict[str, Weights],
+    fronts: dict[str, Blueprint],
+) -> None:
+    model, book = vocabularies[vocabulary], fronts[vocabulary]
+    tokenizer = model.tokenizer()
+    others = [tiktoken_encoder(model.folder), hugging_face_encoder(model.folder)]
+    told: Counter[str] = Counter()
+    wrong = []
+    for prompt, reading in readings[vocabulary]:
+        (problem,) = reading["prompt.problem"][0]
+        broken_tab = "\t" in prompt and "\n" in prompt  # LibreOffice 7.4 hands U+0001 to formulas
+        wanted = [] if not fits(prompt, tokenizer, book) or (broken_tab and problem) else others[0](prompt)
+        told[str(problem)[:40]] += 1
+        if ids_in(reading) != wanted or bool(problem) == bool(wanted) or (wanted and others[1](prompt) != wanted):
+            wrong.append((prompt, ids_in(reading), wanted, problem))
+    assert wrong == []
+    assert told[""] >= 2000, told
+
+
+@needs_office
+@needs_gpt2
+def test_ladders_that_the_field_knows(fronts: dict[str, Blueprint], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = next(tmp_path_factory.getbasetemp().glob("fronts*/gpt2.xlsx"))
+    prompts = [" quick", " reinjury", " reindeer", *STRAWBERRY]
+    quick, *others = typed(path, "prompt.text", prompts, (*ANSWER, "merges.text", "merges.ladder"))
+    climbed = [row[-1] for row in quick["merges.text"][1::2] if row[-1]]
+    assert climbed == ["ic", "qu", "ick", "␣qu", "␣quick"]
+    assert [row[-2] for row in quick["merges.ladder"][1:11:2]] == [35, 165, 368, 371, 1812]
+    assert quick["merges.text"][0][:6] == ["␣", "q", "u", "i", "c", "k"]
+    assert [ids_in(reading) for reading in others[:2]] == [[6865, 21871], [302, 521, 28153]]
+    assert [len(ids_in(reading)) for reading in others[2:]] == list(STRAWBERRY.values())
+    reference = tiktoken_encoder(GPT2)
+    assert [ids_in(reading) for reading in others[2:]] == [reference(text) for text in STRAWBERRY]
+
+
+# ---- from typed prompt to next token ---------------------------------------------------------------------
+
+
+@needs_office
+def test_fifty_prompts_from_text_to_next_token(fable: Weights, tmp_path: Path) -> None:
+    """The workbook of another prompt, typed into in LibreOffice: numpy and the reference say the same."""
+    built = build(fable, "Mike is quick. He moves", tmp_path / "book.xlsx", check=False)
+    prompts = held_prompts()
+    assert len(set(prompts)) == 50
+    found = typed(built.path, "prompt.text", prompts, (*ANSWER, "probs", "next.id", "next.text", "prompt.next"))
+    config, tokenizer = fable.config, fable.tokenizer()
+    for prompt, reading in zip(prompts, found, strict=True):
+        env = run(built.blueprint.plan, {**fable, **inputs(built.blueprint.plan, prompt, [], tokenizer)})
+        ids = tokenizer.encode(prompt)
+        theirs = forward(fable, ids, n_layer=config.n_layer, n_head=config.n_head, eps=config.eps)
+        assert ids_in(reading) == ids == env["prompt.ids"][: len(ids), 0].tolist()
+        probs = np.array(reading["probs"], float)
+        assert gaps(probs, env["probs"]).max() < 1e-9
+        assert gaps(probs, theirs["probs"]).max() < 1e-9
+        assert reading["next.id"] == env["next.id"].tolist() == theirs["next.id"].tolist()
+        assert reading["next.text"] == reading["prompt.next"] == env["next.text"].tolist()
+
+
+# ---- red cells -------------------------------------------------------------------------------------------
+
+NO_ANSWER = {"prompt.n": 0.0, "next.id": -1.0, "prompt.next": "", "next.text": ""}
+REFUSED = {
+    "": "Type a prompt.",
+    "the cat sat on it": "more than 16 characters",
+    "a catcatcat": "more than 6 bytes",
+    "c-a.t+h=e/c,a;t": "more than 14 tokens",
+    "a\1b": "cannot be typed",
+    "a\r": "cannot be typed",
+}
+
+
+@pytest.mark.parametrize("engine", ["ironcalc", "formulas"])
+@pytest.mark.parametrize("prompt", REFUSED)
+def test_a_prompt_without_room_is_refused_and_gets_no_answer(
+    prompt: str, engine: str, live_book: Built, tiny: Weights, tmp_path: Path
+) -> None:
+    recalc(live_book.path, {"prompt.text": prompt}, tmp_path / "typed.xlsx", engine)
+    book = read(tmp_path / "typed.xlsx")
+    ranges = live_book.blueprint.layout.ranges
+
+    def value(name: str) -> object:
+        return book.sheets[ranges[name].tab].values.get((ranges[name].row, ranges[name].col))
+
+    assert REFUSED[prompt] in str(value("prompt.problem"))
+    assert [value(name) for name in NO_ANSWER] == list(NO_ANSWER.values())
+    assert verify(tmp_path / "typed.xlsx", engine, str(tiny.folder)).faults == []
+
+
+@needs_office
+def test_the_same_in_libreoffice(live_book: Built) -> None:
+    prompts = [prompt for prompt in REFUSED if "\r" not in prompt]  # of which typing makes a line feed
+    for prompt, reading in zip(
+        prompts, typed(live_book.path, "prompt.text", prompts, (*ANSWER, *NO_ANSWER)), strict=True
+    ):
+        assert REFUSED[prompt] in str(reading["prompt.problem"][0][0])
+        assert [reading[name][0][0] for name in NO_ANSWER] == list(NO_ANSWER.values())
+
+
+def test_a_character_that_the_vocabulary_lacks(sorter: Weights, tmp_path: Path) -> None:
+    built = build(sorter, "CAB", tmp_path / "book.xlsx")
+    told = recalc(built.path, {"prompt.text": "CAT"}, tmp_path / "typed.xlsx", "ironcalc").told
+    assert "lacks a character" in str(told["prompt.problem"])
+    assert told["next.text"] == ""
+    assert verify(tmp_path / "typed.xlsx").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "engine"),
+    [
+        *((prompt, "ironcalc") for prompt in ("the hat", "=the cat", "'s 'S", "🙂 hé", "a\nb", "*?~", "007")),
+        *((prompt, "formulas") for prompt in ("@x", "🙂 hé")),
+        *((prompt, "libreoffice") for prompt in ("=1+1", "🙂 hé")),
+    ],
+)
+def test_a_typed_prompt_verifies(prompt: str, engine: str, live_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    if ENGINES[engine].version() is None:
+        pytest.skip(f"{engine} is not installed: {ENGINES[engine].hint()}")
+    told = recalc(live_book.path, {"prompt.text": prompt}, tmp_path / "typed.xlsx", engine).told
+    assert (told["prompt.text"], told["prompt.problem"]) == (prompt, "")
+    report = verify(tmp_path / "typed.xlsx", engine, str(tiny.folder))
+    assert (report.faults, report.exit_code) == ([], 0)
+    assert told["next.text"] == evaluated(tiny, prompt)[1]["next.text"][0, 0]
+
+
+def test_a_prompt_without_room_is_refused_before_there_is_a_file(tiny: Weights, tmp_path: Path) -> None:
+    for room in (Room(characters=3), Room(word_bytes=2), Room(tokens=2), Room(tokens=1)):
+        with pytest.raises(PromptError, match=r"cannot stand|room for 2"):
+            build(tiny, "cat cat", tmp_path / "never.xlsx", room)
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- as Excel counts text --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prompt", ["the cat's hat", "🙂", "a🙂🙂'll b", "👩‍👩‍👧", "𝒜𝒷 𝟙", "é e\u0301", "🙂" * 17])
+def test_no_cell_depends_on_how_a_program_counts_characters(prompt: str, live_book: Built, tmp_path: Path) -> None:
+    """Excel's LEN of an emoji is 2, LibreOffice's is 1: simulated with the `formulas` package."""
+    recalc(live_book.path, {"prompt.text": prompt}, tmp_path / "typed.xlsx", "ironcalc")
+    areas = strip_caches(tmp_path / "typed.xlsx", tmp_path / "stripped.xlsx")
+    plain = compute(tmp_path / "stripped.xlsx", areas)
+    with excel_text():
+        excel = compute(tmp_path / "stripped.xlsx", areas)
+    assert excel == plain
+    assert sum(map(len, plain.values())) > 5000
+
+
+# ---- the plan's own meaning ------------------------------------------------------------------------------
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(max_size=40) | st.text("abeht '\n.19é\u3000", max_size=60) | st.sampled_from(corpus()))
+def test_the_plan_cuts_any_text_as_the_tokenizer_does(text: str, live_book: Built, tiny: Weights) -> None:
+    book, tokenizer = live_book.blueprint, tiny.tokenizer()
+    plan = book.plan
+    values = inputs(plan, text, [], tokenizer)
+    env = run(plan, {**tiny, **values})
+    n = int(env["prompt.n"][0, 0])
+    assert env["prompt.ids"][:n, 0].tolist() == (tokenizer.encode(text) if fits(text, tokenizer, book) else [])
+    assert bool(env["prompt.problem"][0, 0]) == (n == 0)
