@@ -19,9 +19,11 @@ PROMPT = "Mike is quick. He moves"
 SHEETGPT = [sys.executable, "-m", "sheetgpt"]
 BUDGETS = {  # step: seconds, MB of memory
     "sheetgpt --help": (0.3, None),
-    "build": (3.0, 300),
-    "build --no-check": (None, 300),
-    "verify (ironcalc)": (6.0, None),
+    "build --fixed": (3.0, 300),
+    "verify, fixed": (6.0, None),
+    "build": (6.0, 300),
+    "build --no-check": (3.0, 300),
+    "verify (ironcalc)": (10.0, None),
     "verify --engine libreoffice": (30.0, None),
     "verify --engine formulas": (90.0, None),
     "LibreOffice: strip, recalculate, read": (15.0, None),
@@ -53,10 +55,12 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores; median of {REPEATS} runs; {PROMPT!r}, fable")
     print(f"{'step':<40}{'seconds':>9}{'budget':>8}{'MB':>8}{'budget':>8}")
     with tempfile.TemporaryDirectory() as folder:
-        book = Path(folder, "book.xlsx")
+        book, fixed = Path(folder, "book.xlsx"), Path(folder, "fixed.xlsx")
         build = [*SHEETGPT, "build", PROMPT, "-o", str(book)]
         steps = {
             "sheetgpt --help": [*SHEETGPT, "--help"],
+            "build --fixed": [*SHEETGPT, "build", PROMPT, "--fixed", "-o", str(fixed)],
+            "verify, fixed": [*SHEETGPT, "verify", str(fixed)],
             "build --no-check": [*build, "--no-check"],
             "build": build,
             "verify (ironcalc)": [*SHEETGPT, "verify", str(book)],

@@ -51,17 +51,16 @@ def _found(book: Blueprint, name: str) -> str:
 
 def _tell(book: Blueprint, name: str) -> None:
     from sheetgpt.plan.plan import say
-    from sheetgpt.sheet.lower import lower
+    from sheetgpt.sheet.lower import examples, lower
     from sheetgpt.sheet.sheets import tab_lesson
 
     expr, box = book.plan[name], book.layout.ranges[name]
     formulas = lower(book.plan, name, book.layout.ranges)
     click.echo(f"{name}  [{expr.shape[0]} x {expr.shape[1]}]  {book.plan.roles[name]}, at {box.ref}")
     click.echo(f"  meaning  {tab_lesson(book, book.layout.tab_of(name)).meaning(name)}")
-    if formulas:
-        first, kind = formulas[0], "array formula" if formulas[0].area else "formula"
+    for shown in examples(book.plan, name, book.layout.ranges):
         each = f", one of {len(formulas):,}" if len(formulas) > 1 else ""
-        click.echo(f"  {kind}  ={first.text}{each}")
+        click.echo(f"  formula  {shown}{each}")
     if expr.args:
         click.echo(f"  numpy    {say(expr)}")
         click.echo(f"  inputs   {', '.join(book.plan.inputs(name))}")

@@ -47,6 +47,7 @@ class Style(StrEnum):
     TOKEN = "token"
     ANSWER = "answer"
     PROBLEM = "problem"  # why there is no answer
+    BYTES = "bytes"  # 1 to 255, or 0 for nothing, which is not shown
     SPARSE = "sparse"  # a whole number, or nothing: what is below 0 or beyond any id is not shown
 
 

@@ -155,9 +155,9 @@ def _tokenizer_tabs(tokens: Band) -> Iterator[Tab]:
     totals = Band(("words.n", "words.longest", "words.unknown"))
     yield Tab("Words", "words", (totals, _table("words", WORDS)))
     yield Tab("Merges", "merges", (_table("merges", ["text", "ladder"]),))
-    of_word = Band(("prompt.word", "prompt.from"))
+    ids = Band((*tokens.names, "prompt.word", "prompt.from"), listed=True)
     counts = (_table("words", ["token", "count", "upto", "before"]), Band(("words.total",)))
-    yield Tab("Tokens", "tokens", (tokens._replace(names=tokens.names + of_word.names), *counts))
+    yield Tab("Tokens", "tokens", (ids, *counts))
 
 
 def _table(at: str, places: Iterable[str]) -> Band:

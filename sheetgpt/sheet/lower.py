@@ -7,8 +7,9 @@ Inputs appear by name, so the formula is the line of the model. This table never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product, takewhile
 
 from sheetgpt.errors import PlanError
 from sheetgpt.plan.live import NO_MERGE
@@ -232,6 +233,7 @@ FILL: dict[str, Callable[..., str]] = {
 # FILL formulas that compare a whole range inside, so each must be entered as an array formula of one cell.
 _ARRAY_CELLS = frozenset({"whereis"})
 
+_FROM_ABOVE = frozenset({"above", "cumsum", "countdown", "suffixes"})
 _SUM = 3  # how tightly a sum binds
 _ARE_SUMS = frozenset({"find", "locate", "cumsum"})
 
@@ -245,31 +247,45 @@ class Formula:
     text: str
     area: tuple[int, int] | None
 
+    def __str__(self) -> str:
+        """As a reader knows it: with `=`, array formulas in braces, without the file format's prefixes."""
+        text = "=" + self.text.replace("_xlfn.", "")
+        return f"{{{text}}}" if self.area else text
+
 
 def lower(plan: Plan, name: str, ranges: Mapping[str, Range]) -> list[Formula]:
     """The formulas of one place, by rows; empty for data and views. `PlanError` for one that `classic` refuses."""
+    return list(_lowered(plan, name, ranges))
+
+
+def examples(plan: Plan, name: str, ranges: Mapping[str, Range]) -> list[Formula]:
+    """The formulas of a place that tell its rule: the first, or where the first row only begins, one further down."""
+    rows = (1, 2) if plan[name].op == "ladder" else (1,) if _looks_up(plan[name]) else (0,)
+    firsts = list(takewhile(lambda f: f.r <= 2, _lowered(plan, name, ranges)))
+    return [f for f in firsts if f.c == 0 and f.r in rows] or firsts[:1]
+
+
+def _lowered(plan: Plan, name: str, ranges: Mapping[str, Range]) -> Iterator[Formula]:
     expr = plan[name]
     if expr.op == "data" or plan.is_view(name):
-        return []
+        return
     if per_cell(expr):
-        return _fill(expr, ranges[name], ranges)
-    text = formula_text(expr)
-    area = None if _is_plain(expr) else expr.shape
-    return [Formula(0, 0, check_formula(text, name), area)]
+        yield from _fill(expr, ranges[name], ranges)
+    else:
+        area = None if _is_plain(expr) else expr.shape
+        yield Formula(0, 0, check_formula(formula_text(expr), name), area)
 
 
-def _fill(expr: Expr, box: Range, ranges: Mapping[str, Range]) -> list[Formula]:
+def _looks_up(expr: Expr) -> bool:
+    """Whether a cell reads the cell above it."""
+    return expr.op in _FROM_ABOVE or any(a.name is None and _looks_up(a) for a in expr.args)
+
+
+def _fill(expr: Expr, box: Range, ranges: Mapping[str, Range]) -> Iterator[Formula]:
     area = (1, 1) if expr.op in _ARRAY_CELLS else None
-    return [
-        Formula(r, c, check_formula(_cell(expr, Here(box, r, c), ranges), box.name), area)
-        for r in range(box.rows)
-        for c in range(box.cols)
-    ]
-
-
-def _cell(expr: Expr, here: Here, ranges: Mapping[str, Range]) -> str:
-    """The formula of one cell."""
-    return _cell_text(replace(expr, name=None), here, ranges, 0)
+    bare = replace(expr, name=None)
+    for r, c in product(range(box.rows), range(box.cols)):
+        yield Formula(r, c, check_formula(_cell_text(bare, Here(box, r, c), ranges, 0), box.name), area)
 
 
 def _cell_text(expr: Expr, here: Here, ranges: Mapping[str, Range], needs: int) -> str:

@@ -17,7 +17,7 @@ from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
 from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Range, Tab
 from sheetgpt.sheet.lessons import Lesson, lesson
-from sheetgpt.sheet.lower import Formula, lower
+from sheetgpt.sheet.lower import Formula, examples, lower
 
 Env = Mapping[str, NDArray[Any]]
 CARD_ROW = HEAD  # row of the card on Contents
@@ -29,6 +29,7 @@ _LABELS = [
     (re.compile(r"chars\.(n|odd)|words\.(n|longest|unknown|total)"), ""),
     (re.compile(r"chars\..*"), "chars.text"),
     (re.compile(r"words\..*"), "words.text"),
+    (re.compile(r"prompt\.(pos|ids|row|tokens|bytes|word|from)"), "prompt.tokens"),
     (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe)(\..*)?|ln_f\.last"), ""),
     (re.compile(r".*"), "prompt.tokens"),
 ]
@@ -42,8 +43,9 @@ _STYLES = [
      Style.TOKEN),
     (re.compile(r"chars\.(class|left)|unicode\.class"), Style.TOKEN),
     (re.compile(r"(prompt|chars|words)\.pos|vocab\.id|top\.rank|unicode\.first|bpe\..*"), Style.INPUT),
-    (re.compile(r"chars\.byte|words\.(byte|symbol|token|at)|merges\.ladder|prompt\.word"), Style.SPARSE),
-    (re.compile(r"next\.id|top\.id|(chars|words)\..*"), Style.WHOLE),
+    (re.compile(r"chars\.byte|words\.byte"), Style.BYTES),
+    (re.compile(r"words\.(symbol|token|at)|merges\.ladder|prompt\.word"), Style.SPARSE),
+    (re.compile(r"next\.id|top\.id|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
     (re.compile(r".*\.pattern|probs|top\.prob"), Style.SHARE),
 ]  # fmt: skip
 
@@ -260,9 +262,8 @@ def _numpy_shown(book: Blueprint, box: Range) -> str:
 
 
 def _formula_shown(book: Blueprint, box: Range) -> str:
-    first = lower(book.plan, box.name, book.layout.ranges)[0]
-    text = f"={first.text}" if first.area is None else f"{{={first.text}}}"
-    return f"{a1(box.row, box.col)}: {text}"
+    shown = examples(book.plan, box.name, book.layout.ranges)
+    return "    ".join(f"{a1(box.row + f.r, box.col + f.c)}: {f}" for f in shown)
 
 
 def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
@@ -343,7 +344,8 @@ def _formula_cells(box: Range, f: Formula, values: NDArray[Any], style: Style) -
 
 
 def _style(book: Blueprint, name: str) -> Style:
-    return next((style for pattern, style in _STYLES if pattern.fullmatch(name)), Style.VALUE)
+    style = next((style for pattern, style in _STYLES if pattern.fullmatch(name)), Style.VALUE)
+    return Style.INPUT if style is Style.WHOLE and book.plan.roles[name] is Role.INPUT else style
 
 
 # ---- atoms -----------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.TOKEN: {},
     Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": _GREEN, "border": 1},
     Style.PROBLEM: {"bold": True},
+    Style.BYTES: {"num_format": "0;;"},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
