@@ -80,7 +80,8 @@ def evaluated(model: Weights, prompt: str, room: Room = Room()) -> tuple[Bluepri
     blueprint = Blueprint.of(Card(model.name, model.config, n_rows, live))
     env = run(blueprint.plan, {**model, **inputs(blueprint.plan, prompt, ids, tokenizer)})
     if not np.array_equal(env["prompt.ids"], given_ids(ids, n_rows)["prompt.ids"]):
-        raise BuildError(f"not written: its tokenizer disagrees with {model.name}'s: {env['prompt.problem'][0, 0]}")
+        said = env["prompt.problem"][0, 0] or f"ids {env['prompt.ids'][:, 0].astype(int).tolist()}, not {ids}"
+        raise BuildError(f"not written: its formulas cut the prompt otherwise than {model.name}'s tokenizer: {said}")
     for name, values in env.items():
         if values.dtype != object and not np.isfinite(values).all():
             raise WeightError(f"{model.name}: {name} overflows with these weights")

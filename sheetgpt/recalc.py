@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sheetgpt.engines import get
 from sheetgpt.errors import SheetGPTError
 from sheetgpt.sheet.a1 import parse_ref
+from sheetgpt.sheet.blueprint import CARD_NAME
 from sheetgpt.sheet.book import Area, Book, Value
 from sheetgpt.sheet.edit import edit
 from sheetgpt.sheet.readback import read
@@ -82,8 +83,15 @@ def _typed(book: Book, settings: Mapping[str, str]) -> Typed:
     for name, text in settings.items():
         tab, cell = _constant(book, name)
         held = book.sheets[tab].values.get(cell)
-        typed.setdefault(tab, {})[cell] = _number(name, text) if isinstance(held, float) else _text(name, text)
+        typed.setdefault(tab, {})[cell] = (
+            _number(name, text) if isinstance(held, float) and not _is_prompt(name) else _text(name, text)
+        )
     return typed
+
+
+def _is_prompt(name: str) -> bool:
+    """Whether a name is the prompt, which is text whatever somebody has put there."""
+    return name.casefold() == "prompt.text"
 
 
 def _constant(book: Book, name: str) -> tuple[str, tuple[int, int]]:
@@ -92,6 +100,8 @@ def _constant(book: Book, name: str) -> tuple[str, tuple[int, int]]:
     if not book.reference(name):
         raise SheetGPTError(f"the workbook has no place called {name}{hint}")
     place = _cell(book, name)
+    if name.casefold() == CARD_NAME:
+        raise SheetGPTError(f"{name} says what the workbook is and cannot be typed over{hint}")
     if place is None:
         raise SheetGPTError(f"{name} is not one cell but {book.reference(name)}{hint}")
     tab, cell = place

@@ -152,6 +152,13 @@ LIVE_MUTANTS = [
     cell("bpe.pair", 3, 0, _number("{v}1"), FaultKind.INPUT, "the pair of a merge"),
     cell("bpe.token", 0, 0, _number("7"), FaultKind.INPUT, "what a merge makes"),
     cell("bpe.byte", 97, 0, _number("5"), FaultKind.INPUT, "the token of a byte"),
+    *(
+        cell(
+            place, row, 0, "><f>7</f><v>{v}</v></c>", FaultKind.FORMULA, f"a formula over {place}, with the right cache"
+        )
+        for place, row in (("wte", 3), ("bpe.rank", 2), ("bpe.byte", 200), ("unicode.first", 9), ("vocab.id", 4))
+    ),
+    cell("unicode.class", 9, 0, ' t="str"><f>"other"</f><v>{v}</v></c>', FaultKind.FORMULA, "a formula over a class"),
     cell("chars.pos", 4, 0, _number("5"), FaultKind.INPUT, "a character's number"),
     formula("chars.left", "+1", "+2", nth=3),
     formula("chars.code", "UNICODE(", 'UNICODE("x"&', nth=2),

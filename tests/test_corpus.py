@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import regex
 
-from sheetgpt.models.tokenizer import WORDS
+from sheetgpt.models.tokenizer import words_pattern
 from sheetgpt.models.weights import Weights
 from tests import corpus
 from tests.test_workbook import PROMPTS
@@ -40,7 +40,9 @@ def test_every_string_fits_but_those_that_must_not() -> None:
 
 
 def fits(text: str) -> bool:
-    return len(text) <= MOST_CHARACTERS and all(len(word.encode()) <= MOST_BYTES for word in WORDS.findall(text))
+    return len(text) <= MOST_CHARACTERS and all(
+        len(word.encode()) <= MOST_BYTES for word in words_pattern().findall(text)
+    )
 
 
 def test_a_small_alphabet() -> None:

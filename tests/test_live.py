@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,11 @@ from sheetgpt.models.reference import forward
 from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.models.weights import Weights
 from sheetgpt.recalc import recalc
-from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.a1 import parse_ref
+from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
+from sheetgpt.sheet.edit import edit
 from sheetgpt.sheet.readback import read
+from sheetgpt.sheet.sheets import names_of
 from sheetgpt.sheet.strip import strip_caches
 from tests.conftest import front_book, random_arrays
 from tests.corpus import corpus, held_prompts
@@ -249,6 +253,56 @@ def test_a_prompt_without_room_is_refused_before_there_is_a_file(tiny: Weights, 
         with pytest.raises(PromptError, match=r"cannot stand|room for 2"):
             build(tiny, "cat cat", tmp_path / "never.xlsx", room)
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- what a hand may have done ---------------------------------------------------------------------------
+
+
+@needs_office
+def test_what_cannot_be_computed_is_red_and_no_answer(live_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    """A rank that no merge has: the token that it makes cannot be looked up."""
+    box = live_book.blueprint.layout.ranges["bpe.rank"]
+    edit(live_book.path, tmp_path / "edited.xlsx", {box.tab: {(box.row + 2, box.col): 99.0}}, {})
+    pair = live_book.env["bpe.pair"][2, 0]
+    tokenizer = tiny.tokenizer()
+    text = tokenizer.decode([int(pair // tokenizer.n_vocab), int(pair % tokenizer.n_vocab)])
+    right, wrong = typed(tmp_path / "edited.xlsx", "prompt.text", ["q", text], (*ANSWER, *NO_ANSWER))
+    assert right["prompt.problem"] == [[""]]
+    assert "cannot be read" in str(wrong["prompt.problem"][0][0])
+    assert [wrong[name][0][0] for name in NO_ANSWER] == list(NO_ANSWER.values())
+
+
+@pytest.mark.parametrize("engine", [name for name, engine in ENGINES.items() if engine.version()])
+@pytest.mark.parametrize("value", [123.0, True, 0.5])
+def test_a_prompt_that_is_no_text(value: float, engine: str, live_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    box = live_book.blueprint.layout.ranges["prompt.text"]
+    edit(live_book.path, tmp_path / "edited.xlsx", {box.tab: {(box.row, box.col): value}}, {})
+    told = recalc(tmp_path / "edited.xlsx", {}, tmp_path / "computed.xlsx", engine).told
+    assert (told["prompt.problem"], told["next.text"]) == ("This is no text. Put an apostrophe before it.", "")
+    first = verify(tmp_path / "computed.xlsx", engine, str(tiny.folder)).first_fault
+    assert first is not None
+    assert first.place == "prompt.text"
+    again = recalc(tmp_path / "edited.xlsx", {"prompt.text": "the hat"}, tmp_path / "again.xlsx", engine).told
+    assert again["prompt.problem"] == ""
+
+
+@pytest.mark.parametrize("change", [{"n_merges": 1}, {"n_merges": 0}, {"n_ranges": 7}, {"n_chars": 9}, {"n_bytes": 3}])
+def test_a_card_with_other_sizes(change: dict[str, int], live_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    card = live_book.blueprint.card
+    assert card.live is not None
+    forged = replace(card, live=card.live._replace(**change)).to_json()
+    tab, (row, col, *_) = parse_ref(names_of(live_book.blueprint)[CARD_NAME])
+    edit(live_book.path, tmp_path / "edited.xlsx", {tab: {(row, col): forged}}, {})
+    assert verify(tmp_path / "edited.xlsx", "ironcalc", str(tiny.folder)).exit_code == 1
+
+
+def test_a_model_with_other_merges_is_not_the_workbooks(live_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny.folder, tmp_path / "other"))
+    lines = (folder / "vocab.bpe").read_text().splitlines()
+    (folder / "vocab.bpe").write_text("\n".join(lines[:-1]) + "\n")
+    report = verify(live_book.path, "ironcalc", str(folder))
+    assert (report.faults, report.exit_code) == ([], 4)
+    assert "another tokenizer" in report.source
 
 
 # ---- as Excel counts text --------------------------------------------------------------------------------

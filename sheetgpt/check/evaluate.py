@@ -190,6 +190,7 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "find": _find,
     "locate": _locate,
     "length": _each(len),
+    "istext": _each(lambda x: isinstance(x, str)),
     "code": _each(lambda text: ord(text[0]) if text else np.nan),
     "char": _each(lambda code: chr(int(code)), object),
     "without": _each(_without, object),

@@ -13,7 +13,7 @@ from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_ref, tab_ref
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.book import Sheet as Found
-from sheetgpt.sheet.cells import Cell, Kind, Sheet
+from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Sheet
 
 Places = dict[tuple[str, int, int], str]  # tab, row, column -> place
 
@@ -73,6 +73,7 @@ def unplanned(book: Book, tabs: list[str], names: dict[str, str]) -> Iterator[st
 def inspect_cells(book: Book, sheet: Sheet, places: Places) -> Iterator[Fault]:
     """Formulas and constants of one tab that are not what the plan lowers to."""
     found = book.sheets[sheet.tab.name]
+    yield from _inspect_constants(found, sheet, places)
     for cell in sheet.cells:
         if fault := _inspect(found, cell):
             kind, was, wanted = fault
@@ -81,15 +82,24 @@ def inspect_cells(book: Book, sheet: Sheet, places: Places) -> Iterator[Fault]:
             yield Fault(kind, place, sheet.tab.name, a1(cell.row, cell.col), was, wanted, formula=formula)
 
 
+def _inspect_constants(found: Found, sheet: Sheet, places: Places) -> Iterator[Fault]:
+    """Cells that a formula computes where the plan has a constant: text, a number, an entry of a matrix."""
+    planned = {(cell.row, cell.col): cell.kind for cell in sheet.cells}
+    for at in sorted(cell for cell in found.formula_cells() if planned.get(cell) not in COMPUTED):
+        place = places.get((sheet.tab.name, *at), "")
+        if at in planned or place:
+            there = found.formulas.get(at)
+            formula = f"={there.text}" if there else "part of an array formula"
+            yield Fault(FaultKind.FORMULA, place, sheet.tab.name, a1(*at), formula, "a constant")
+
+
 def _inspect(found: Found, cell: Cell) -> tuple[FaultKind, str, str] | None:
     at = (cell.row, cell.col)
-    there = found.formulas.get(at)
     if cell.kind is Kind.SPILL:
+        there = found.formulas.get(at)
         return (FaultKind.FORMULA, f"={there.text}", "part of the array formula above it") if there else None
     if cell.kind in (Kind.FORMULA, Kind.ARRAY):
         return _inspect_formula(found, cell)
-    if there is not None:
-        return FaultKind.FORMULA, f"={there.text}", shown(cell.body)
     value = found.values.get(at, "" if cell.body == "" else None)  # a cell that was cleared is an empty text
     if value == cell.body and type(value) is type(cell.body):
         return None

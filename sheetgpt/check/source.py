@@ -13,7 +13,9 @@ from sheetgpt.check.inputs import inputs, live_for
 from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.tokenizer import Tokenizer
+from sheetgpt.models.unicode import class_ranges
 from sheetgpt.models.weights import Weights, bundled, digest, file_name, find_model
+from sheetgpt.plan.live import Live
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.sheets import ParameterFact
 
@@ -40,6 +42,10 @@ class Source:
         weights = find_model(name)
         if weights.config != book.card.config:
             return cls(None, f"{weights.folder.name} has other sizes than the workbook's model {book.card.model!r}")
+        if book.card.live and not _cuts_alike(book.card.live, weights.tokenizer()):
+            return cls(
+                None, f"{weights.folder.name} has another tokenizer than the workbook's model {book.card.model!r}"
+            )
         if model is None and _made_from_others(weights, own, recorded):
             return cls(
                 None, f"the workbook was made from other weights than the {name!r} here; give theirs with --model"
@@ -53,6 +59,11 @@ def _made_from_others(weights: Weights, own: Env, recorded: Mapping[str, str]) -
     return any(recorded.get(name) == digest(own[name]) for name in foreign)
 
 
+def _cuts_alike(live: Live, tokenizer: Tokenizer) -> bool:
+    """Whether the tables of a tokenizer have the workbook's sizes."""
+    return (live.n_merges, live.n_ranges) == (len(tokenizer.merges), len(class_ranges()))
+
+
 def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
     """Every place from the prompt on, and why the prompt's ids could not be had from its text (empty if they could).
 
@@ -61,8 +72,13 @@ def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
     stands = {name: own[name] for name, expr in book.plan.items() if expr.op == "data"}
     if source.weights is None:
         return run(book.plan, stands), ""
-    prompt, problem = _prompt(book, source.weights, str(own["prompt.text"][0, 0]))
+    prompt, problem = _prompt(book, source.weights, _as_text(own["prompt.text"][0, 0]))
     return run(book.plan, {**stands, **source.weights, **prompt}), problem
+
+
+def _as_text(value: object) -> str:
+    """What a prompt cell should hold where it holds a number or a truth value: its text."""
+    return value if isinstance(value, str) else f"{value:.15g}" if type(value) is float else str(value).upper()
 
 
 def _prompt(book: Blueprint, weights: Weights, prompt: str) -> tuple[Env, str]:

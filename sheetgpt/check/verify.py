@@ -99,7 +99,7 @@ class _Check:
     def _block(self, box: Range) -> NDArray[Any]:
         block = self.book.sheets[box.tab].block(box.row, box.col, box.rows, box.cols)
         computed = self.values.get(box.tab, {})
-        if computed and self.plan.roles[box.name] is Role.VALUE:
+        if computed:  # also where a constant should stand
             for r in range(box.rows):
                 for c in range(box.cols):
                     at = (box.row + r, box.col + c)
@@ -211,7 +211,8 @@ class _Check:
         wanted = self.wanted[name] if given else self._own(name)
         own = gaps(self.found[name], wanted)
         if self._inputs_fail(name):
-            own = np.where(failed(self.found[name]), 0.0, own)  # an error that came in with an input
+            caught = expr.op == "usable"  # which says something else in its stead
+            own = np.where(failed(self.found[name]) | caught, 0.0, own)  # an error that came in with an input
         total = gaps(self.found[name], self.wanted[name])
         faults += self._value_faults(name, own, wanted)
         if given and self.plan.roles[name] is Role.PARAMETER:

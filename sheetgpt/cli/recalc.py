@@ -15,7 +15,11 @@ ENGINES = ["ironcalc", "libreoffice", "formulas"]
 def _pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
     if lone := [text for text in given if "=" not in text]:
         raise click.BadParameter(f"{lone[0]!r} is not NAME=VALUE", param=option)
-    return {name: value for name, _, value in (text.partition("=") for text in given)}
+    pairs = [text.partition("=") for text in given]
+    names = [name.strip().casefold() for name, _, _ in pairs]
+    if not all(names) or len(set(names)) < len(names):
+        raise click.BadParameter("each NAME is given once", param=option)
+    return {name: value for name, _, value in pairs}
 
 
 @click.command()

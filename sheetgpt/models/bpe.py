@@ -21,10 +21,10 @@ from sheetgpt.models.tokenizer import (
     MERGES_FILE,
     TOKENS_FILE,
     VERSION_LINE,
-    WORDS,
     Merge,
     byte_letters,
     to_letters,
+    words_pattern,
 )
 
 
@@ -50,7 +50,7 @@ def count_words(documents: Iterable[str], special: Sequence[str] = (END_OF_TEXT,
     counts: Counter[str] = Counter()
     for text in documents:
         for piece in _split(text, special):
-            counts.update(WORDS.findall(piece))
+            counts.update(words_pattern().findall(piece))
     return Counter({to_letters(word.encode()): n for word, n in counts.items()})
 
 

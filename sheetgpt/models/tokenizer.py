@@ -7,21 +7,21 @@ number); the rules are those of `src/encoder.py` in github.com/openai/gpt-2.
 from __future__ import annotations
 
 import heapq
+import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import orjson
-import regex
 
 from sheetgpt.errors import PromptError, WeightError
+from sheetgpt.models.unicode import CLASSES, class_ranges
 
 Merge = tuple[str, str]
 
 END_OF_TEXT = "<|endoftext|>"
 MERGES_FILE, TOKENS_FILE = "vocab.bpe", "encoder.json"
 VERSION_LINE = "#version: 0.2"
-WORDS = regex.compile(r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+""")
 
 _MOST_BYTES = 64 * 2**20
 _MOST_CACHED = 50_000
@@ -49,6 +49,23 @@ def to_letters(data: bytes) -> str:
     """Bytes as they are written in the two files: `b" a"` is `"Ġa"`."""
     letters = byte_letters()
     return "".join([letters[b] for b in data])
+
+
+@cache
+def words_pattern() -> re.Pattern[str]:
+    r"""GPT-2's `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`, by our table of Unicode.
+
+    So a text is cut alike wherever sheetgpt runs, and as a workbook's table cuts it.
+    """
+    ranges = class_ranges()
+    ends = [first - 1 for first, _ in ranges[1:]] + [0x10FFFF]
+    of: dict[str, str] = dict.fromkeys(CLASSES, "")
+    for (first, name), last in zip(ranges, ends, strict=True):
+        of[name] += f"\\U{first:08x}-\\U{last:08x}"
+    letter, number, space, other = (f"[{of[name]}]" for name in CLASSES)
+    return re.compile(
+        rf"'s|'t|'re|'ve|'m|'ll|'d| ?{letter}+| ?{number}+| ?{other}+|{space}+(?=\Z|{space})|{space}+", re.DOTALL
+    )
 
 
 class Tokenizer:
@@ -84,7 +101,7 @@ class Tokenizer:
 
     def words(self, text: str) -> list[str]:
         """The pieces that are merged one by one; joined they are `text` again."""
-        return list(WORDS.findall(text))
+        return words_pattern().findall(text)
 
     def byte_ids(self) -> list[int]:
         """The token that each of the 256 bytes is to begin with; -1 for a byte that the vocabulary lacks."""

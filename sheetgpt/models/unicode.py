@@ -1,21 +1,19 @@
 r"""Which characters are letters, numbers and white space, as GPT-2's pattern has it: \p{L}, \p{N}, \s.
 
-`python -m sheetgpt.models.unicode` writes the table anew from the `regex` package, which OpenAI's encoder.py uses.
+`python -m sheetgpt.models.unicode` writes the table anew from the `regex` package, which OpenAI's encoder.py uses and
+of which nothing else here has need.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.metadata import distribution
 from itertools import groupby
 from pathlib import Path
 
-import regex
-
 TABLE = Path(__file__).with_name("unicode_classes.csv")
 CLASSES = ("letter", "number", "space", "other")
-
-_CLASS = regex.compile(r"(?P<letter>\p{L})|(?P<number>\p{N})|(?P<space>\s)|(?P<other>.)", regex.DOTALL)
 
 
 def class_ranges() -> list[tuple[int, str]]:
@@ -37,14 +35,16 @@ def regex_class(code: int) -> str:
     >>> regex_class(ord("é")), regex_class(ord("½"))
     ('letter', 'number')
     """
-    match = _CLASS.match(chr(code))
+    import regex
+
+    match = regex.match(r"(?P<letter>\p{L})|(?P<number>\p{N})|(?P<space>\s)|(?P<other>.)", chr(code), regex.DOTALL)
     assert match
     return str(match.lastgroup)
 
 
 def regex_unicode() -> str:
     """The version of Unicode that `regex` says it knows; it says so in its description only."""
-    match = regex.search(r"supports Unicode (\d+\.\d+\.\d+)", distribution("regex").read_text("METADATA") or "")
+    match = re.search(r"supports Unicode (\d+\.\d+\.\d+)", distribution("regex").read_text("METADATA") or "")
     assert match, "the description of regex names no version of Unicode any more"
     return str(match[1])
 

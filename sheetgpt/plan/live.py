@@ -18,8 +18,8 @@ from sheetgpt.plan.plan import Plan
 NO_MERGE = 1e9  # the rank of a pair that no merge joins
 NONE = -1.0  # no symbol, no word, no answer
 # Code points that nobody types: LibreOffice 7.4 makes the first of a tab in a text of several lines, and drops the
-# second before a line feed.
-UNTYPED = (0x01, 0x0D)
+# second before a line feed; the others are no characters.
+UNTYPED = (0x01, 0x0D, 0xFFFE, 0xFFFF)
 
 
 class Live(NamedTuple):
@@ -56,8 +56,10 @@ def characters(p: Plan, text: Expr, live: Live) -> tuple[dict[str, Expr], Expr]:
     pos = p.data("chars.pos", (live.n_chars + 1, 1))  # 0, 1, 2 ...
     left = p("chars.left", apply("suffixes", text, pos))
     code = p("chars.code", apply("where", same(apply("length", left), 0), 0, apply("code", left)))
-    unlikely = apply("where", same(code, UNTYPED[0]), 1, apply("where", same(code, UNTYPED[1]), 1, 0))
-    odd = p("chars.odd", apply("sum", unlikely))
+    untyped = lit(0)
+    for point in UNTYPED:
+        untyped = apply("where", same(code, point), 1, untyped)
+    odd = p("chars.odd", apply("sum", untyped))
     ended = same(code, 0)
     p("chars.text", apply("where", ended, "", apply("char", code)))
     size = p("chars.size", apply("where", ended, 0, 1 + (128 <= code) + (2048 <= code) + (65536 <= code)))
@@ -130,7 +132,8 @@ def ids_of(
     count = p("words.count", apply("rowcount", tokens))
     upto = p("words.upto", apply("cumsum", count))
     before = p("words.before", upto - count)
-    total = p("words.total", apply("sum", count))
+    # COUNTIF passes over errors, SUM does not: what cannot be computed must not be counted as nothing
+    total = p("words.total", apply("sum", count) + 0 * apply("sum", tokens))
     problem = p("prompt.problem", what_is_wrong(p, text, chars, words, total, live))
     n = p("prompt.n", apply("where", same(apply("length", problem), 0), total, 0))
     pos = p.data("prompt.pos", (n_rows, 1))  # 0, 1, 2 ...
@@ -150,6 +153,7 @@ def what_is_wrong(p: Plan, text: Expr, chars: dict[str, Expr], words: Words, tot
     many = f"This prompt has more than {n_rows} tokens. Shorten it, or build a workbook with more --tokens."
     checks = [
         (same(apply("length", text), 0), "Type a prompt."),
+        (same(apply("where", apply("istext", text), 1, 0), 0), "This is no text. Put an apostrophe before it."),
         (live.n_chars < chars["n"], f"This prompt has more than {live.n_chars} characters. Shorten it, or build a "
          "workbook with more --characters."),
         (live.n_bytes < longest, f"A word of this prompt has more than {live.n_bytes} bytes. Shorten it, or build a "

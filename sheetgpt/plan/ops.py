@@ -195,6 +195,7 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "suffixes": lambda text, rows: rows,  # the text from each character on; empty after its end
     "contraction": _column,  # 2 or 3 where the text begins with 's 't 're 've 'm 'll 'd, else 0
     "utf8": lambda code, size: (code[0], 4),  # the bytes of a character; 0 where it has fewer
+    "istext": _broadcast,  # whether a cell holds text, not a number
     "usable": _broadcast,  # x, or the text y where x cannot be computed
     # byte pair encoding
     "spell": lambda words, *_: words,  # the bytes of each word, side by side: see `spell`
@@ -210,7 +211,7 @@ READS_CELLS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("cumsum", "runs", "countdown", "contraction"), (0,)),
     **dict.fromkeys(("above", "below", "find", "locate"), (1,)),
     **dict.fromkeys(("gather", "item", "pick", "largest"), (0,)),
-    **dict.fromkeys(("length", "code", "char", "without", "usable"), ()),
+    **dict.fromkeys(("length", "istext", "code", "char", "without", "usable"), ()),
     "whereis": (0, 1, 2),
     "suffixes": (0, 1),
     "utf8": (0, 1),

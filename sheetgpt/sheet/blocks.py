@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sheetgpt.errors import OutputError
 from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, parse_area, parse_cell
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.cells import Cell, Kind, Mass, Sheet, Style, Value
+from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Mass, Sheet, Style, Value
 from sheetgpt.sheet.cellxml import element
 
 Looks = Mapping[Style, int]  # the number by which a cell names its style
@@ -171,7 +171,6 @@ _CONTENT: dict[Kind, Callable[[Cell], tuple[str, Value | None]]] = {  # formula 
     Kind.ARRAY: _array,
     Kind.SPILL: _spill,
 }
-COMPUTED = frozenset(_CONTENT)  # the kinds of cells that are written here
 
 
 def _escaped(formula: Value) -> str:

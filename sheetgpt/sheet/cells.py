@@ -25,6 +25,9 @@ class Kind(StrEnum):
     LINK = "link"  # text that leads to another tab
 
 
+COMPUTED = frozenset({Kind.FORMULA, Kind.ARRAY, Kind.SPILL})
+
+
 class Style(StrEnum):
     """What a cell looks like, by what it is to the reader."""
 

@@ -217,6 +217,7 @@ FILL: dict[str, Callable[..., str]] = {
     "find": lambda here, value, x: f"MATCH({here.at(value)},{x.name},0)-1",
     "locate": lambda here, value, x: f"MATCH({here.at(value)},{x.name},1)-1",
     "length": lambda here, x: f"LEN({here.at(x)})",
+    "istext": lambda here, x: f"ISTEXT({here.at(x)})",
     "code": lambda here, x: f"_xlfn.UNICODE({here.at(x)})",
     "char": lambda here, x: f"_xlfn.UNICHAR({here.at(x)})",
     "without": lambda here, x, y: f"LEFT({here.at(x)},LEN({here.at(x)})-LEN({here.at(y)}))",

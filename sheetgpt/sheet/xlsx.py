@@ -16,8 +16,8 @@ import xlsxwriter
 from sheetgpt.errors import OutputError
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import column
-from sheetgpt.sheet.blocks import COMPUTED, Looks, splice
-from sheetgpt.sheet.cells import Cell, Kind, Ladder, Sheet, Style
+from sheetgpt.sheet.blocks import Looks, splice
+from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Ladder, Sheet, Style
 from sheetgpt.sheet.layout import Range
 
 _BLUE, _GREEN, _GREY, _SAND = "#DDEBF7", "#E2EFDA", "#7F7F7F", "#FFF2CC"
