@@ -1,4 +1,4 @@
-"""Make `docs/attention.png`, the picture in the README, from a workbook as it is built, through LibreOffice.
+"""Make the README's pictures, `docs/attention.png` and `docs/ladder.png`, from workbooks as they are built.
 
 python docs/picture.py          (needs soffice, pdftoppm and ImageMagick)
 """
@@ -9,33 +9,52 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
-PROMPT = "Mike is quick. He moves"
-TAB = "h2 attention"
-DPI = 220
-LEFT, WIDTH = 140, 1190
-BANDS = [(150, 66), (405, 178), (1135, 178)]  # top and height of the head, the scores, the pattern
+
+class Picture(NamedTuple):
+    """Bands (top, height) of a tab's page at a resolution, one below the other."""
+
+    name: str
+    prompt: str
+    tab: str
+    dpi: int
+    left: int
+    width: int
+    bands: list[tuple[int, int]]
+
+
+BANDS = [(150, 66), (405, 178), (1135, 178)]  # the head, the scores, the pattern
+PICTURES = [
+    Picture("attention.png", "Mike is quick. He moves", "h2 attention", 220, 140, 1190, BANDS),
+    Picture("ladder.png", " quick", "Merges", 260, 175, 1120, [(182, 52), (298, 186)]),
+]
 
 
 def main() -> None:
-    from sheetgpt.build import build
+    for picture in PICTURES:
+        with tempfile.TemporaryDirectory() as name:
+            draw(picture, Path(name))
+
+
+def draw(picture: Picture, folder: Path) -> None:
+    from sheetgpt.build import Room, build
     from sheetgpt.models.weights import find_model
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        built = build(find_model("fable"), PROMPT, folder / "book.xlsx")
-        page = 1 + [tab.name for tab in built.blueprint.layout.tabs].index(TAB)
-        profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
-        convert = ["soffice", profile, "--headless", "--convert-to", "pdf", "--outdir", name, str(built.path)]
-        subprocess.run(convert, check=True, capture_output=True)
-        pages = ["-f", str(page), "-l", str(page), "-singlefile", "-r", str(DPI), "-png"]
-        for i, (top, height) in enumerate(BANDS):
-            crop = ["-x", str(LEFT), "-y", str(top), "-W", str(WIDTH), "-H", str(height)]
-            subprocess.run(["pdftoppm", *pages, *crop, folder / "book.pdf", folder / f"band{i}"], check=True)
-        out = Path(__file__).with_name("attention.png")
-        bands = [folder / f"band{i}.png" for i in range(len(BANDS))]
-        subprocess.run(["convert", *bands, "-append", "-strip", "+dither", "-colors", "64", out], check=True)
-        print(f"{out}: three bands of page {page}, tab {TAB}")
+    room = Room(fixed=picture.tab != "Merges")  # as many rows as the prompt has tokens, where that is shown
+    built = build(find_model("fable"), picture.prompt, folder / "book.xlsx", room, check=False)
+    page = 1 + [tab.name for tab in built.blueprint.layout.tabs].index(picture.tab)
+    profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
+    convert = ["soffice", profile, "--headless", "--convert-to", "pdf", "--outdir", str(folder), str(built.path)]
+    subprocess.run(convert, check=True, capture_output=True)
+    pages = ["-f", str(page), "-l", str(page), "-singlefile", "-r", str(picture.dpi), "-png"]
+    for i, (top, height) in enumerate(picture.bands):
+        crop = ["-x", str(picture.left), "-y", str(top), "-W", str(picture.width), "-H", str(height)]
+        subprocess.run(["pdftoppm", *pages, *crop, folder / "book.pdf", folder / f"band{i}"], check=True)
+    out = Path(__file__).with_name(picture.name)
+    bands = [folder / f"band{i}.png" for i in range(len(picture.bands))]
+    subprocess.run(["convert", *bands, "-append", "-strip", "+dither", "-colors", "64", out], check=True)
+    print(f"{out}: page {page}, tab {picture.tab}")
 
 
 if __name__ == "__main__":

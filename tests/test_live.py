@@ -45,6 +45,7 @@ from tests.utf16 import excel_text
 needs_office = pytest.mark.skipif(
     ENGINES["libreoffice"].version() is None, reason=f"libreoffice: {ENGINES['libreoffice'].hint()}"
 )
+ROOT = Path(__file__).parents[1]
 ANSWER = ("prompt.ids", "prompt.n", "prompt.problem")
 STRAWBERRY = {  # number of tokens, by /shared/checklist.md
     "strawberry": 3,
@@ -141,6 +142,7 @@ def test_every_prompt_gives_the_tokens_of_two_other_hands_or_the_red_cell(
             wrong.append((prompt, ids_in(reading), wanted, problem))
     assert wrong == []
     assert told[""] >= 2000, told
+    assert f"{len(readings[vocabulary]):,} prompts with GPT-2's vocabulary" in (ROOT / "README.md").read_text("utf-8")
 
 
 @needs_office

@@ -237,6 +237,7 @@ def test_the_readme_counts_rightly() -> None:
 
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     assert f"{len(MUTANTS)} faulty copies" in readme
+    assert f"and {len(LIVE_MUTANTS)} of one for any prompt" in readme
     assert f"{len(PROMPTS)} prompts," in readme
 
 
