@@ -105,7 +105,8 @@ def vocabularies(tmp_path_factory: pytest.TempPathFactory, fable: Weights) -> di
 @pytest.fixture(scope="module")
 def fronts(vocabularies: dict[str, Weights], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Blueprint]:
     folder = tmp_path_factory.mktemp("fronts")
-    return {name: front_book(model, folder / f"{name}.xlsx") for name, model in vocabularies.items()}
+    room = Room(word_bytes=16)  # a little less than by default, for the sake of time
+    return {name: front_book(model, folder / f"{name}.xlsx", room) for name, model in vocabularies.items()}
 
 
 @pytest.fixture(scope="module")

@@ -43,16 +43,7 @@ PROMPTS = [
     "full context",
 ]
 FULL = "full context"
-BY_ALL = (
-    "a",
-    "=1+1",
-    "👩‍👩‍👧 ok",
-    "\ttab\r\n",
-    "_x0041_ is not A",
-    "<r>&</r>",
-    "#N/A",
-    FULL,
-)  # the others: by ironcalc
+BY_ALL = ("a", "=1+1", "👩‍👩‍👧 ok", "\ttab\r\n", "<r>&</r>", "#N/A")  # the others: by ironcalc, to save time
 
 
 def text_of(prompt: str, model: Weights) -> str:
