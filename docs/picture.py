@@ -22,12 +22,13 @@ class Picture(NamedTuple):
     left: int
     width: int
     bands: list[tuple[int, int]]
+    fixed: bool  # as many rows as the prompt has tokens
 
 
 BANDS = [(150, 66), (405, 178), (1135, 178)]  # the head, the scores, the pattern
 PICTURES = [
-    Picture("attention.png", "Mike is quick. He moves", "h2 attention", 220, 140, 1190, BANDS),
-    Picture("ladder.png", " quick", "Merges", 260, 175, 1120, [(182, 52), (298, 186)]),
+    Picture("attention.png", "Mike is quick. He moves", "h2 attention", 220, 140, 1190, BANDS, True),
+    Picture("ladder.png", " quick", "Merges", 260, 175, 1120, [(182, 52), (298, 186)], False),
 ]
 
 
@@ -41,8 +42,7 @@ def draw(picture: Picture, folder: Path) -> None:
     from sheetgpt.build import Room, build
     from sheetgpt.models.weights import find_model
 
-    room = Room(fixed=picture.tab != "Merges")  # as many rows as the prompt has tokens, where that is shown
-    built = build(find_model("fable"), picture.prompt, folder / "book.xlsx", room, check=False)
+    built = build(find_model("fable"), picture.prompt, folder / "book.xlsx", Room(fixed=picture.fixed), check=False)
     page = 1 + [tab.name for tab in built.blueprint.layout.tabs].index(picture.tab)
     profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
     convert = ["soffice", profile, "--headless", "--convert-to", "pdf", "--outdir", str(folder), str(built.path)]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sheetgpt.engines import get
 from sheetgpt.errors import SheetGPTError
+from sheetgpt.models.prompt import MAX_TEXT
 from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.blueprint import CARD_NAME
 from sheetgpt.sheet.book import Area, Book, Value
@@ -17,7 +18,6 @@ from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.sheetxml import number
 from sheetgpt.sheet.xlsx import whole_file
 
-LONGEST = 32_767  # UTF-16 units that a cell takes
 TOLD = ("prompt.text", "next.text", "prompt.problem")  # names whose cells are worth a line
 
 Typed = dict[str, dict[tuple[int, int], Value]]
@@ -127,6 +127,6 @@ def _text(name: str, text: str) -> str | None:
         units = len(text.encode("utf-16-le")) // 2
     except UnicodeEncodeError:
         raise SheetGPTError(f"{name}: the text is not valid Unicode") from None
-    if units > LONGEST:
-        raise SheetGPTError(f"{name}: a cell takes {LONGEST:,} characters, not {units:,}")
+    if units > MAX_TEXT:
+        raise SheetGPTError(f"{name}: a cell takes {MAX_TEXT:,} characters, not {units:,}")
     return text or None

@@ -78,7 +78,7 @@ def test_a_prompt_that_is_refused_leaves_no_folder(tmp_path: Path, monkeypatch: 
 
 
 def test_the_engines_that_verify_offers_are_those_there_are() -> None:
-    from sheetgpt.cli.verify import ENGINES as OFFERED
+    from sheetgpt.cli.verify import OFFERED
     from sheetgpt.engines import ENGINES
 
     assert [*ENGINES, "cached"] == OFFERED

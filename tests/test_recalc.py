@@ -13,12 +13,13 @@ import xlsxwriter
 
 from sheetgpt.build import Built
 from sheetgpt.check.verify import verify
-from sheetgpt.cli.recalc import ENGINES as OFFERED
+from sheetgpt.cli.options import ENGINES as OFFERED
 from sheetgpt.engines import ENGINES
 from sheetgpt.engines.libreoffice import find
 from sheetgpt.errors import SheetGPTError
+from sheetgpt.models.prompt import MAX_TEXT
 from sheetgpt.models.weights import Weights
-from sheetgpt.recalc import LONGEST, recalc
+from sheetgpt.recalc import recalc
 from sheetgpt.sheet.book import CellError, Value
 from sheetgpt.sheet.edit import edit
 from sheetgpt.sheet.readback import read
@@ -109,7 +110,7 @@ def test_texts_reach_the_formulas(engine, tmp_path: Path) -> None:
         "a\rb",
         "_x0041_",
     ]
-    texts += ['"', "\x01", "_", "_x005F_", "\x7f\x85\u2028\ufeff", "\ufffe\uffff", "]]>&amp;", "x" * LONGEST]
+    texts += ['"', "\x01", "_", "_x005F_", "\x7f\x85\u2028\ufeff", "\ufffe\uffff", "]]>&amp;", "x" * MAX_TEXT]
     src, out = tmp_path / "src.xlsx", tmp_path / "out.xlsx"
     with xlsxwriter.Workbook(src) as book:
         sheet = book.add_worksheet("one")
@@ -231,8 +232,8 @@ def test_an_error_is_not_shown_as_text(desk: Path, tmp_path: Path) -> None:
         ("prompt.count=", ["prompt.count holds a number"]),
         ("prompt.count=nan", ["prompt.count holds a number"]),
         ("prompt.count=1e999", ["prompt.count holds a number"]),
-        ("prompt.text=" + "x" * (LONGEST + 1), ["takes 32,767 characters, not 32,768"]),
-        ("prompt.text=" + "x" * (LONGEST - 1) + "😀", ["takes 32,767 characters, not 32,768"]),
+        ("prompt.text=" + "x" * (MAX_TEXT + 1), ["takes 32,767 characters, not 32,768"]),
+        ("prompt.text=" + "x" * (MAX_TEXT - 1) + "😀", ["takes 32,767 characters, not 32,768"]),
         ("prompt.text=\ud800", ["not valid Unicode"]),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",

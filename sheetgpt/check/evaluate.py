@@ -113,11 +113,11 @@ def _utf8(code: Array, _: Array) -> Array:
     return out
 
 
-def _spell(offset: Array, size: Array, offsets: Array, data: Array, width: int) -> Array:
+def _spell(offset: Array, size: Array, offsets: Array, data: Array, width: Array) -> Array:
     flat = [byte for row in data for byte in row if byte]
-    out = np.zeros((len(offset), width))
+    out = np.zeros((len(offset), int(width)))
     for row, (first, n) in enumerate(zip(_rows(offset), _rows(size), strict=True)):
-        word = flat[first : first + min(n, width)]
+        word = flat[first : first + min(n, out.shape[1])]
         out[row, : len(word)] = word
     return out
 
@@ -215,9 +215,8 @@ def evaluate(expr: Expr, env: Env) -> Array:
     if expr.op == "columns":
         start, stop = span(expr)
         return np.asarray(next(iter(args))[:, start:stop])
-    given = {"width": expr.shape[1]} if expr.op == "spell" else {}  # whose width no argument tells
-    value = np.asarray(NUMPY[expr.op](*args, **given))
-    return value.astype(object) if value.dtype.kind == "U" else value
+    value = np.asarray(NUMPY[expr.op](*args))
+    return np.broadcast_to(value.astype(object) if value.dtype.kind == "U" else value, expr.shape)
 
 
 def _value(expr: Expr, env: Env) -> Array:
@@ -236,7 +235,7 @@ def run(plan: Plan, given: Env) -> dict[str, Array]:
     with np.errstate(all="ignore"):
         for name, expr in plan.items():
             try:
-                env[name] = given[name] if name in given else np.broadcast_to(evaluate(expr, env), expr.shape)
+                env[name] = given[name] if name in given else evaluate(expr, env)
             except (IndexError, ValueError, TypeError):
                 blank, kind = ("", object) if name in plan.text else (np.nan, float)
                 env[name] = np.full(expr.shape, blank, kind)

@@ -8,6 +8,7 @@ cell of the file accounted for. Cached values are never taken for a recalculatio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,17 +112,16 @@ class _Check:
         expr = self.plan[name]
         try:
             with np.errstate(all="ignore"):
-                value = evaluate(expr, self.found)
+                return evaluate(expr, self.found)
         except (IndexError, ValueError, TypeError):
-            value = np.full(expr.shape, None if name in self.plan.text else np.nan)
-        return np.broadcast_to(value, expr.shape)
+            return np.full(expr.shape, None if name in self.plan.text else np.nan)
 
-    @property
+    @cached_property
     def _labels(self) -> set[str]:
         """Places whose cells label rows."""
         return {labels_of(name) for name in self.plan} & set(self.plan)
 
-    @property
+    @cached_property
     def _labels_differ(self) -> bool:
         """Whether other characters, words or tokens stand in the workbook: then old labels are not to blame."""
         return not all(np.array_equal(self.found[name], self.wanted[name]) for name in self._labels)

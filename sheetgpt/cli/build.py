@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sheetgpt.cli.options import default_path, model_option, progress
 from sheetgpt.errors import one_line
+
+if TYPE_CHECKING:
+    from sheetgpt.build import Built
 
 
 @click.command()
@@ -36,7 +40,7 @@ def build(
     """
     from sheetgpt.build import Room
     from sheetgpt.build import build as build_workbook
-    from sheetgpt.models.weights import bundled, find_model
+    from sheetgpt.models.weights import find_model
 
     if fixed and (characters or word_bytes):
         raise click.UsageError(
@@ -50,6 +54,12 @@ def build(
         built = build_workbook(weights, prompt, path, room, check=check, make_parent=make_parent, progress=progress)
     finally:
         progress("")
+    _tell(built, path, model)
+
+
+def _tell(built: Built, path: Path, model: str) -> None:
+    from sheetgpt.models.weights import bundled
+
     env = built.env
     plan = built.blueprint.plan
     formulas = sum(e.shape[0] * e.shape[1] for name, e in plan.items() if e.args and not plan.is_view(name))

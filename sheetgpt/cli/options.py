@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+ENGINES = ["ironcalc", "libreoffice", "formulas"]  # named here, since importing them takes time
+
 model_option = click.option(
     "--model",
     default="fable",

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from sheetgpt.cli.options import progress
+from sheetgpt.cli.options import ENGINES, progress
 from sheetgpt.errors import one_line
-
-ENGINES = ["ironcalc", "libreoffice", "formulas"]
 
 
 def _pairs(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:

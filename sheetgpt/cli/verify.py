@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from sheetgpt.cli.options import progress
+from sheetgpt.cli.options import ENGINES, progress
 
-ENGINES = ["ironcalc", "libreoffice", "formulas", "cached"]
+OFFERED = [*ENGINES, "cached"]
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--engine", type=click.Choice(ENGINES), default="ironcalc", show_default=True, help="Who recalculates.")
+@click.option("--engine", type=click.Choice(OFFERED), default="ironcalc", show_default=True, help="Who recalculates.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
 @click.option("--places", is_flag=True, help="A line for each place, not for each tab.")
 @click.option("--model", metavar="NAME|DIR", help="Where the weights came from, if the model is not a bundled one.")

@@ -48,6 +48,7 @@ class Weights(Mapping[str, Matrix]):
     config: ModelConfig
     manifest: Mapping[str, object]
     _loaded: dict[str, Matrix] = field(default_factory=dict, repr=False)
+    _tokenizer: Tokenizer | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, folder: Path) -> Weights:
@@ -68,13 +69,15 @@ class Weights(Mapping[str, Matrix]):
         return self.folder / file_name(name)
 
     def tokenizer(self) -> Tokenizer:
-        """The vocabulary beside the weights; raises `WeightError` if its size is not the config's."""
-        tokenizer = Tokenizer.load(self.folder)
-        if tokenizer.n_vocab != self.config.n_vocab:
-            raise WeightError(
-                f"{self.folder}: the vocabulary has {tokenizer.n_vocab} tokens, the weights {self.config.n_vocab}"
-            )
-        return tokenizer
+        """The vocabulary beside the weights, read once; raises `WeightError` if its size is not the config's."""
+        if self._tokenizer is None:
+            tokenizer = Tokenizer.load(self.folder)
+            if tokenizer.n_vocab != self.config.n_vocab:
+                raise WeightError(
+                    f"{self.folder}: the vocabulary has {tokenizer.n_vocab} tokens, the weights {self.config.n_vocab}"
+                )
+            self._tokenizer = tokenizer
+        return self._tokenizer
 
     def __getitem__(self, name: str) -> Matrix:
         if name not in self._loaded:

@@ -100,7 +100,7 @@ def spell(offset: Expr, size: Expr, offsets: Expr, data: Expr, width: int) -> Ex
     `offset` and `size` say of each word where its bytes begin and how many they are, `offsets` and `data` (four
     columns) the same of each character.
     """
-    return replace(apply("spell", offset, size, offsets, data), shape=(offset.shape[0], width))
+    return replace(apply("spell", offset, size, offsets, data, width), shape=(offset.shape[0], width))
 
 
 def apply(op: str, *args: Expr | Scalar) -> Expr:

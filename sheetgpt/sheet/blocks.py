@@ -21,10 +21,11 @@ import orjson
 from numpy.typing import NDArray
 
 from sheetgpt.errors import OutputError
+from sheetgpt.models.prompt import MAX_TEXT
 from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, parse_area, parse_cell
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Mass, Sheet, Style, Value
-from sheetgpt.sheet.cellxml import element
+from sheetgpt.sheet.cellxml import computed_xml, markup
 
 Looks = Mapping[Style, int]  # the number by which a cell names its style
 Piece = tuple[int, int, bytes]  # cells side by side: first column, column after the last, XML
@@ -32,7 +33,6 @@ Row = tuple[int, list[Piece]]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bytes every time
 _CHUNK = 1 << 20
-_MAX_TEXT = 32_767  # characters of a cell, of Excel
 _DATA = re.compile(rb"<sheetData(?:/>|>(.*)</sheetData>)", re.DOTALL)
 _ROW = re.compile(rb'<row r="(\d+)"(?: spans="[^"]*")?([^>]*?)(?:/>|>(.*?)</row>)', re.DOTALL)
 _CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*?(?:/>|>.*?</c>)', re.DOTALL)
@@ -145,21 +145,24 @@ def _cell(sheet: Sheet, cell: Cell, look: int) -> bytes:
         if cell.row + rows > MAX_ROWS or cell.col + cols > MAX_COLS:
             raise ValueError("is outside the grid")
         formula, value = _CONTENT[cell.kind](cell)
-        kind, result = _result(value)
-        return f'<c r="{column(cell.col)}{cell.row + 1}" s="{look}"{kind}>{formula}{result}</c>'.encode()
+        if isinstance(value, str) and len(value) > MAX_TEXT:
+            raise ValueError("does not fit a cell")
+        kind, result = computed_xml(value)
+        typed = f' t="{kind}"' if kind else ""
+        return f'<c r="{column(cell.col)}{cell.row + 1}" s="{look}"{typed}>{formula}{result}</c>'.encode()
     except ValueError as error:
         raise OutputError(f"{sheet.tab.name}!{a1(cell.row, cell.col)} {error}") from None
 
 
 def _formula(cell: Cell) -> tuple[str, Value | None]:
-    return f"<f>{_escaped(cell.body)}</f>", cell.cached
+    return f"<f>{markup(str(cell.body))}</f>", cell.cached
 
 
 def _array(cell: Cell) -> tuple[str, Value | None]:
     rows, cols = cell.area or (1, 1)
     first, last = a1(cell.row, cell.col), a1(cell.row + rows - 1, cell.col + cols - 1)
     area = first if first == last else f"{first}:{last}"
-    return f'<f t="array" ref="{area}">{_escaped(cell.body)}</f>', cell.cached
+    return f'<f t="array" ref="{area}">{markup(str(cell.body))}</f>', cell.cached
 
 
 def _spill(cell: Cell) -> tuple[str, Value | None]:
@@ -171,21 +174,3 @@ _CONTENT: dict[Kind, Callable[[Cell], tuple[str, Value | None]]] = {  # formula 
     Kind.ARRAY: _array,
     Kind.SPILL: _spill,
 }
-
-
-def _escaped(formula: Value) -> str:
-    return str(formula).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
-
-
-def _result(value: Value | None) -> tuple[str, str]:
-    """The attribute that says the kind of a value, and the value."""
-    if value is None:
-        return "", ""
-    if isinstance(value, str):
-        if len(value) > _MAX_TEXT:
-            raise ValueError("does not fit a cell")
-        return ' t="str"', element("v", value)
-    number = orjson.dumps(float(value)).decode()
-    if number == "null":
-        raise ValueError("holds a number that is not finite")
-    return "", f"<v>{number}</v>"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import orjson
+
 from sheetgpt.sheet.book import CellError, Value
 
 _UNSAYABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4})")
@@ -22,11 +24,19 @@ def escape(text: str) -> str:
 def element(tag: str, text: str) -> str:
     """An element that holds text, its outer blanks kept."""
     space = ' xml:space="preserve"' if text != text.strip() else ""
-    return f"<{tag}{space}>{escape(text).translate(_MARKUP)}</{tag}>"
+    return f"<{tag}{space}>{markup(escape(text))}</{tag}>"
+
+
+def markup(text: str) -> str:
+    """Text without what XML takes for its own."""
+    return text.translate(_MARKUP)
 
 
 def computed_xml(value: Value, prefix: str = "") -> tuple[str | None, str]:
-    """What a formula's cell remembers: its type (t=) and the element. 1.5 is (None, '<v>1.5</v>')."""
+    """What a formula's cell remembers: its type (t=) and the element. 1.5 is (None, '<v>1.5</v>').
+
+    Raises `ValueError` for a number that is not finite.
+    """
     tag = f"{prefix}v"
     if value is None:
         return None, ""
@@ -34,7 +44,10 @@ def computed_xml(value: Value, prefix: str = "") -> tuple[str | None, str]:
         return "b", element(tag, str(int(value)))
     if isinstance(value, str):
         return "e" if isinstance(value, CellError) else "str", element(tag, value)
-    return None, element(tag, repr(value))
+    number = orjson.dumps(value).decode()
+    if number == "null":
+        raise ValueError("holds a number that is not finite")
+    return None, f"<{tag}>{number}</{tag}>"
 
 
 def typed_xml(value: Value, shared: Mapping[str, int], prefix: str = "") -> tuple[str | None, str]:

@@ -84,6 +84,10 @@ class Here:
         """This column's number from 0, as the ruler above it says."""
         return self.box.ruler(self.c)
 
+    def nth(self, table: Range) -> str:
+        """Which column of a table, from 1, this one is filled from."""
+        return from_one(self.column) if table.cols > 1 else "1"
+
 
 def from_one(number: str) -> str:
     """A number that counts from 0 as one that counts from 1, as INDEX does; "-1" and "+1" go together."""
@@ -91,12 +95,7 @@ def from_one(number: str) -> str:
 
 
 def _gather(here: Here, table: Range, ids: Arg) -> str:
-    column = from_one(here.column) if table.cols > 1 else "1"
-    return f"INDEX({table.name},{from_one(here.at(ids))},{column})"
-
-
-def _pick(here: Here, x: Range, n: Arg) -> str:
-    return f"INDEX({x.name},{here.at(n)},{from_one(here.column) if x.cols > 1 else 1})"
+    return f"INDEX({table.name},{from_one(here.at(ids))},{here.nth(table)})"
 
 
 def _whereis(here: Here, wanted: Range, column: Range, ids: Range) -> str:
@@ -140,7 +139,7 @@ def _utf8(here: Here, code: Range, size: Range) -> str:
     return f"IF({n}<={here.c},0,128+MOD(INT({at}/64^({n}-{here.c + 1})),64))"
 
 
-def _spell(here: Here, offset: Range, size: Range, offsets: Range, data: Range) -> str:
+def _spell(here: Here, offset: Range, size: Range, offsets: Range, data: Range, _: str) -> str:
     first, n = (x.cell(here.r, 0, here.box.tab) for x in (offset, size))
     byte = f"{first}+{here.column}"
     row = f"MATCH({byte},{offsets.name},1)"
@@ -211,7 +210,7 @@ FILL: dict[str, Callable[..., str]] = {
     "countdown": _countdown,
     "gather": _gather,
     "item": lambda here, x, r, c: f"INDEX({x.name},{from_one(here.at(r))},{from_one(here.at(c))})",
-    "pick": _pick,
+    "pick": lambda here, x, n: f"INDEX({x.name},{here.at(n)},{here.nth(x)})",
     "largest": lambda here, x, k: f"LARGE({x.name},{here.at(k)})",
     "whereis": _whereis,
     "find": lambda here, value, x: f"MATCH({here.at(value)},{x.name},0)-1",
@@ -261,7 +260,7 @@ def lower(plan: Plan, name: str, ranges: Mapping[str, Range]) -> list[Formula]:
 
 def examples(plan: Plan, name: str, ranges: Mapping[str, Range]) -> list[Formula]:
     """The formulas of a place that tell its rule: the first, or where the first row only begins, one further down."""
-    rows = (1, 2) if plan[name].op == "ladder" else (1,) if _looks_up(plan[name]) else (0,)
+    rows = (1, 2) if plan[name].op == "ladder" else (1,) if _reads_above(plan[name]) else (0,)
     firsts = list(takewhile(lambda f: f.r <= 2, _lowered(plan, name, ranges)))
     return [f for f in firsts if f.c == 0 and f.r in rows] or firsts[:1]
 
@@ -277,9 +276,9 @@ def _lowered(plan: Plan, name: str, ranges: Mapping[str, Range]) -> Iterator[For
         yield Formula(0, 0, check_formula(formula_text(expr), name), area)
 
 
-def _looks_up(expr: Expr) -> bool:
+def _reads_above(expr: Expr) -> bool:
     """Whether a cell reads the cell above it."""
-    return expr.op in _FROM_ABOVE or any(a.name is None and _looks_up(a) for a in expr.args)
+    return expr.op in _FROM_ABOVE or any(a.name is None and _reads_above(a) for a in expr.args)
 
 
 def _fill(expr: Expr, box: Range, ranges: Mapping[str, Range]) -> Iterator[Formula]:
