@@ -78,11 +78,11 @@ def evaluated(model: Weights, prompt: str, room: Room = Room()) -> tuple[Bluepri
     n_rows = rows_for(ids, room.tokens, model.config, 1 if room.fixed else LEAST_TOKENS)
     live = None if room.fixed else live_for(prompt, n_rows, room.characters, room.word_bytes, tokenizer)
     blueprint = Blueprint.of(Card(model.name, model.config, n_rows, live))
-    env = run(blueprint.plan, {**model, **inputs(blueprint.plan, prompt, ids, tokenizer)})
+    env = run(blueprint.plan, inputs(blueprint.plan, prompt, ids, tokenizer), model)
     if not np.array_equal(env["prompt.ids"], given_ids(ids, n_rows)["prompt.ids"]):
         said = env["prompt.problem"][0, 0] or f"ids {env['prompt.ids'][:, 0].astype(int).tolist()}, not {ids}"
         raise BuildError(f"not written: its formulas cut the prompt otherwise than {model.name}'s tokenizer: {said}")
-    for name, values in env.items():
+    for name, values in env.maps[0].items():
         if values.dtype != object and not np.isfinite(values).all():
             raise WeightError(f"{model.name}: {name} overflows with these weights")
     return blueprint, env

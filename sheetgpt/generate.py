@@ -20,7 +20,7 @@ def generate_ids(model: Weights, prompt: str, count: int) -> Iterator[int]:
         if len(ids) > model.config.n_ctx:
             return
         plan = gpt2(model.config, len(ids))
-        env = run(plan, {**model, **inputs(plan, prompt, ids, tokenizer)})
+        env = run(plan, inputs(plan, prompt, ids, tokenizer), model)
         token = int(env["next.id"][0, 0])
         if token == tokenizer.eot:
             return

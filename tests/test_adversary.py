@@ -23,7 +23,8 @@ from sheetgpt.engines import ENGINES
 from sheetgpt.engines.base import run
 from sheetgpt.engines.libreoffice import _command, find
 from sheetgpt.errors import OutputError, WeightError, WorkbookError
-from sheetgpt.models.weights import Weights, find_model, read_csv
+from sheetgpt.models.stored import CsvFile
+from sheetgpt.models.weights import Weights, find_model
 from sheetgpt.sheet.xlsx import whole_file
 from tests.mutants import replace_cell
 from tests.test_cli import refused
@@ -368,9 +369,9 @@ def test_a_pipe_in_place_of_a_file(file: str, tmp_path: Path) -> None:
 def test_csv_of_other_hands(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_bytes(b"\xef\xbb\xbf1,-0,1e-3\r\n 2 ,.5,1.\r\n")
-    assert read_csv(path, (2, 3)).tolist() == [[1, 0, 0.001], [2, 0.5, 1]]
+    assert next(CsvFile(path, (2, 3)).rows()).tolist() == [[1, 0, 0.001], [2, 0.5, 1]]
     path.write_bytes(b"1_000,2\n")
     with pytest.raises(WeightError, match="'1_000', not a finite number"):
-        read_csv(path, (1, 2))
+        next(CsvFile(path, (1, 2)).rows())
     path.write_bytes(b",".join([b"0." + b"3" * 40] * 3) + b"\n")
-    assert read_csv(path, (1, 3))[0, 0] == pytest.approx(1 / 3)
+    assert next(CsvFile(path, (1, 3)).rows())[0, 0] == pytest.approx(1 / 3)

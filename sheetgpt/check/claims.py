@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sheetgpt.errors import WorkbookError
-from sheetgpt.models.weights import file_name
 from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book
@@ -36,4 +35,4 @@ def read_facts(book: Book, blueprint: Blueprint) -> list[ParameterFact]:
         return value if isinstance(value, str) else ""
 
     rows = enumerate(names, HEAD + 1)
-    return [ParameterFact(name, file_name(name), text(r, 5), text(r, 6)) for r, name in rows]
+    return [ParameterFact(name, text(r, 4), text(r, 5), text(r, 6)) for r, name in rows]

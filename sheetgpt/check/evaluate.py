@@ -15,6 +15,7 @@ from sheetgpt.plan.plan import Plan
 
 Array = NDArray[Any]  # float64, or object for text
 Env = Mapping[str, Array]
+_ROWS = 1024  # of a vocabulary, multiplied at a time
 
 
 def _rows(ids: Array) -> NDArray[np.intp]:
@@ -35,7 +36,10 @@ def _gather(table: Array, ids: Array) -> Array:
 
 def _matmul(a: Array, b: Array) -> Array:
     """Matrix product; times a column it is summed row by row in one order, so that equal rows give equal numbers."""
-    return (a * b[:, 0]).sum(axis=1, keepdims=True) if b.shape[1] == 1 else np.asarray(a @ b)
+    if b.shape[1] != 1:
+        return np.asarray(a @ b)
+    parts = (a[start : start + _ROWS] for start in range(0, len(a), _ROWS))
+    return np.concatenate([(part * b[:, 0]).sum(axis=1, keepdims=True) for part in parts])
 
 
 def _largest(column: Array, k: Array) -> Array:
@@ -225,18 +229,41 @@ def _value(expr: Expr, env: Env) -> Array:
     return evaluate(expr, env)
 
 
-def run(plan: Plan, given: Env) -> dict[str, Array]:
-    """Every place of the plan in order: what is `given` as it is, the rest computed in float64.
+class Layers(Mapping[str, Array]):
+    """Several maps as one, the first that has a name deciding. Nothing is copied, and what is lazy stays so."""
 
-    Numbers may overflow silently. Where a place cannot be computed at all (an id that is no row) it is NaN, or
-    empty text.
+    def __init__(self, *maps: Env) -> None:
+        self.maps = maps
+
+    def __getitem__(self, name: str) -> Array:
+        for values in self.maps:
+            if name in values:
+                return values[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for values in self.maps for name in values))
+
+    def __len__(self) -> int:
+        return len(set().union(*self.maps))
+
+
+def run(plan: Plan, *given: Env) -> Layers:
+    """Every place of the plan: what is `given` as it is, the rest computed in float64, in the plan's order.
+
+    What was computed is the first layer of the result. Given values are asked for when they are needed, so that the
+    weights of a large model need not all be in memory. Numbers may overflow silently. Where a place cannot be
+    computed at all (an id that is no row) it is NaN, or empty text.
     """
-    env: dict[str, Array] = {}
+    computed: dict[str, Array] = {}
+    env = Layers(computed, *given)
     with np.errstate(all="ignore"):
         for name, expr in plan.items():
+            if any(name in values for values in given):
+                continue
             try:
-                env[name] = given[name] if name in given else evaluate(expr, env)
+                computed[name] = evaluate(expr, env)
             except (IndexError, ValueError, TypeError):
                 blank, kind = ("", object) if name in plan.text else (np.nan, float)
-                env[name] = np.full(expr.shape, blank, kind)
+                computed[name] = np.full(expr.shape, blank, kind)
     return env

@@ -14,12 +14,12 @@ from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.models.unicode import class_ranges
-from sheetgpt.models.weights import Weights, bundled, digest, file_name, find_model
+from sheetgpt.models.weights import Weights, bundled, digest, find_model
 from sheetgpt.plan.live import Live
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.sheets import ParameterFact
 
-Env = dict[str, NDArray[Any]]
+Env = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Source:
 
 def _made_from_others(weights: Weights, own: Env, recorded: Mapping[str, str]) -> bool:
     """Whether some weight is not ours though the workbook's record of it fits its numbers: nobody changed it there."""
-    foreign = [name for name in weights if recorded.get(name) != digest(weights[name])]
-    return any(recorded.get(name) == digest(own[name]) for name in foreign)
+    foreign = [name for name in weights if recorded.get(name) != weights.digest(name)]
+    return any(recorded.get(name) == digest([own[name]]) for name in foreign)
 
 
 def _cuts_alike(live: Live, tokenizer: Tokenizer) -> bool:
@@ -73,7 +73,7 @@ def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
     if source.weights is None:
         return run(book.plan, stands), ""
     prompt, problem = _prompt(book, source.weights, _as_text(own["prompt.text"][0, 0]))
-    return run(book.plan, {**stands, **source.weights, **prompt}), problem
+    return run(book.plan, prompt, source.weights, stands), problem
 
 
 def _as_text(value: object) -> str:
@@ -109,4 +109,4 @@ def _fitting(card: Card, weights: Weights, tokenizer: Tokenizer, prompt: str) ->
 
 def facts(weights: Weights) -> list[ParameterFact]:
     """Lines of the Parameters tab."""
-    return [ParameterFact(n, file_name(n), weights.file_digest(n), digest(weights[n])) for n in weights]
+    return [ParameterFact(n, weights.path(n).name, weights.file_digest(n), weights.digest(n)) for n in weights]

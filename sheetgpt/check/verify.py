@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.check.claims import read_card, read_facts
-from sheetgpt.check.evaluate import evaluate
+from sheetgpt.check.evaluate import Layers, evaluate
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_numbers, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import Places, inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
@@ -51,7 +51,7 @@ def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Re
 def _blueprint(book: Book) -> Blueprint:
     """The plan that the card stands for, once it is sure that the file is large enough to hold it."""
     card = read_card(book)
-    named = sum(rows * cols for rows, cols in card.config.shapes().values())
+    named = card.config.n_weights
     present = sum(len(sheet.values) for sheet in book.sheets.values())
     try:
         if named > present:
@@ -87,7 +87,7 @@ class _Check:
         self.wanted, self.prompt_problem = expected(blueprint, self.source, self.found)
         claimed = facts(self.source.weights) if self.source.weights else self.facts
         labels = {name: self.found[name] for name in self._labels}  # a label is right if it shows what stands there
-        self.sheets = list(sheets(blueprint, self.wanted | labels, claimed))
+        self.sheets = list(sheets(blueprint, Layers(labels, self.wanted), claimed))
         self.places = _places(blueprint)
 
     # ---- what was found
@@ -240,7 +240,7 @@ class _Check:
     def _digest_faults(self, name: str, differs: bool) -> Iterator[Fault]:
         """A weight whose numbers are not those recorded, where there is no source to say which."""
         recorded = next((f.numbers_sha256 for f in self.facts if f.name == name), None)
-        own = digest(self.found[name])
+        own = digest([self.found[name]])
         if not differs and own != recorded:
             tab = self.ranges[name].tab
             yield Fault(FaultKind.WEIGHT, name, tab, "", f"SHA-256 {own}", f"SHA-256 {recorded} (tab Parameters)")

@@ -38,6 +38,5 @@ def info(model: str | None) -> None:
 
 def _summary(model: Weights) -> str:
     c = model.config
-    count = sum(rows * cols for rows, cols in c.shapes().values())
     sizes = f"{c.n_layer} blocks, {c.n_head} heads, width {c.n_embd}, context {c.n_ctx}, vocabulary {c.n_vocab}"
-    return f"{model.name}: {count:,} numbers; {sizes}; head {'tied' if c.tied else 'of its own'}"
+    return f"{model.name}: {c.n_weights:,} numbers; {sizes}; head {'tied' if c.tied else 'of its own'}"

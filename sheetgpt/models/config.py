@@ -78,6 +78,11 @@ class ModelConfig:
         out |= {"ln_f.g": (1, d), "ln_f.b": (1, d)}
         return out if self.tied else out | {"lm_head.w": (self.n_vocab, d)}
 
+    @property
+    def n_weights(self) -> int:
+        """Learned numbers in all."""
+        return sum(rows * cols for rows, cols in self.shapes().values())
+
     def to_dict(self) -> dict[str, int | float | bool]:
         """Plain values, for JSON."""
         return asdict(self)

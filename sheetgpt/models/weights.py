@@ -1,31 +1,28 @@
-"""A model's weights: a folder of CSV files with a `manifest.json` beside them.
+"""A model's weights: a folder with a file per matrix and a `manifest.json` beside them.
 
-One file per matrix, named as GPT-2's weights circulate for spreadsheets (`model_h0_attn_c_attn_w.csv`);
-no header, one matrix row per line, a vector on one line. The decimal text *is* the weight: it is read
-as float64, and the workbook holds the same float64.
+Files are named as GPT-2's weights circulate for spreadsheets (`model_h0_attn_c_attn_w.csv`), or the same with .npy.
+The decimal text *is* the weight: it is read as float64, and the workbook holds the same float64. A matrix comes a few
+rows at a time (`rows`) or whole (`[name]`); only those of small models are kept.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import orjson
-from numpy.typing import NDArray
 
 from sheetgpt.errors import WeightError
-from sheetgpt.models.config import ModelConfig, Shape
+from sheetgpt.models.config import ModelConfig
+from sheetgpt.models.stored import CsvFile, Matrix, NpyFile, Stored, file_digest
 from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.resources import weights_dir
 
-Matrix = NDArray[np.float64]
 _LARGEST_MANIFEST = 16 << 20
-_BOM = b"\xef\xbb\xbf"  # which some programs put before CSV
-_LARGEST_NUMBER = 64  # bytes of text for one number, its comma included
+_KEPT = 32 << 20  # numbers of a model whose matrices stay in memory once they are read
 
 
 def file_name(weight: str) -> str:
@@ -33,21 +30,25 @@ def file_name(weight: str) -> str:
     return f"model_{weight.replace('.', '_')}.csv"
 
 
-def digest(matrix: Matrix) -> str:
+def digest(pieces: Iterable[Matrix]) -> str:
     """SHA-256 of the numbers (float64, little-endian, by rows), however their text is written."""
-    canonical = np.ascontiguousarray(matrix, dtype="<f8") + 0.0  # -0 is 0 to a spreadsheet
-    return hashlib.sha256(canonical.tobytes()).hexdigest()
+    sha = hashlib.sha256()
+    for piece in pieces:
+        sha.update(np.ascontiguousarray(piece + 0.0, dtype="<f8").data)  # -0 is 0 to a spreadsheet
+    return sha.hexdigest()
 
 
 @dataclass
 class Weights(Mapping[str, Matrix]):
-    """Weights by OpenAI name, each read when first asked for: float64, two-dimensional, a vector one row."""
+    """Weights by OpenAI name, each read when asked for: float64, two-dimensional, a vector one row."""
 
     folder: Path
     name: str
     config: ModelConfig
+    stored: Mapping[str, Stored]
     manifest: Mapping[str, object]
     _loaded: dict[str, Matrix] = field(default_factory=dict, repr=False)
+    _digests: dict[str, str] = field(default_factory=dict, repr=False)
     _tokenizer: Tokenizer | None = field(default=None, repr=False)
 
     @classmethod
@@ -57,16 +58,10 @@ class Weights(Mapping[str, Matrix]):
         raw = manifest.get("config")
         if not isinstance(raw, dict):
             raise WeightError(f'{folder / "manifest.json"}: has no "config"')
-        model = cls(folder, _checked_name(manifest.get("name", folder.name)), ModelConfig.from_dict(raw), manifest)
-        missing = [w for w in model if not model.path(w).is_file()]
-        if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise WeightError(f"{folder}: {file_name(missing[0])}{more} is missing; restore it from the model's source")
-        return model
-
-    def path(self, name: str) -> Path:
-        """Where a weight's CSV lies."""
-        return self.folder / file_name(name)
+        config = ModelConfig.from_dict(raw)
+        return cls(
+            folder, _checked_name(manifest.get("name", folder.name)), config, _find_files(folder, config), manifest
+        )
 
     def tokenizer(self) -> Tokenizer:
         """The vocabulary beside the weights, read once; raises `WeightError` if its size is not the config's."""
@@ -79,21 +74,41 @@ class Weights(Mapping[str, Matrix]):
             self._tokenizer = tokenizer
         return self._tokenizer
 
+    def rows(self, name: str) -> Iterator[Matrix]:
+        """A matrix in pieces of whole rows, from its first row on; raises `WeightError`."""
+        return iter([self._loaded[name]]) if name in self._loaded else self.stored[name].rows()
+
     def __getitem__(self, name: str) -> Matrix:
-        if name not in self._loaded:
-            self._loaded[name] = read_csv(self.path(name), self.config.shapes()[name])
-        return self._loaded[name]
+        if name in self._loaded:
+            return self._loaded[name]
+        matrix = np.empty(self.stored[name].shape)
+        at = 0
+        for piece in self.stored[name].rows():
+            matrix[at : at + len(piece)] = piece
+            at += len(piece)
+        if self.config.n_weights <= _KEPT:
+            self._loaded[name] = matrix
+        return matrix
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.config.shapes())
+        return iter(self.stored)
 
     def __len__(self) -> int:
-        return len(self.config.shapes())
+        return len(self.stored)
+
+    def path(self, name: str) -> Path:
+        """The file in which a weight lies."""
+        return self.stored[name].path
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of a weight's numbers; see `digest`."""
+        if name not in self._digests:
+            self._digests[name] = digest(self.rows(name))
+        return self._digests[name]
 
     def file_digest(self, name: str) -> str:
-        """SHA-256 of the CSV file as it lies there."""
-        with self.path(name).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """SHA-256 of the file in which a weight lies."""
+        return file_digest(self.path(name))
 
     def recorded_digest(self, name: str) -> str | None:
         """SHA-256 of the CSV file when the model was made, as its manifest says."""
@@ -101,6 +116,25 @@ class Weights(Mapping[str, Matrix]):
         entry = entry.get(name) if isinstance(entry, dict) else None
         value = entry.get("sha256") if isinstance(entry, dict) else None
         return value if isinstance(value, str) else None
+
+
+def _find_files(folder: Path, config: ModelConfig) -> dict[str, Stored]:
+    """The file of every weight; raises `WeightError` naming one that is missing."""
+    found: dict[str, Stored] = {}
+    missing = []
+    for name, shape in config.shapes().items():
+        csv = folder / file_name(name)
+        npy = csv.with_suffix(".npy")
+        if csv.is_file():
+            found[name] = CsvFile(csv, shape)
+        elif npy.is_file():
+            found[name] = NpyFile(npy, shape)
+        else:
+            missing.append(csv.name)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise WeightError(f"{folder}: {missing[0]}{more} is missing; restore it from the model's source")
+    return found
 
 
 def _checked_name(name: object) -> str:
@@ -124,56 +158,6 @@ def _read_manifest(folder: Path) -> dict[str, object]:
     if not isinstance(manifest, dict):
         raise WeightError(f"{path}: must hold a JSON object")
     return manifest
-
-
-def read_csv(path: Path, shape: Shape) -> Matrix:
-    """The numbers of one CSV file as float64 [rows, columns]; raises `WeightError` naming file, line and column."""
-    rows, cols = shape
-    out = np.empty(shape)
-    n = 0
-    try:
-        with path.open("rb") as file:
-            while line := file.readline(cols * _LARGEST_NUMBER + 2):
-                line = line.removeprefix(_BOM) if n == 0 else line
-                if not line.strip():
-                    continue
-                if n == rows:
-                    raise WeightError(f"{path.name}: more than {rows} rows; {_wanted(shape)}")
-                out[n] = _numbers(path, n + 1, line, cols)
-                n += 1
-    except OSError as error:
-        raise WeightError(f"{path}: cannot be read ({error.strerror})") from None
-    if n != rows:
-        raise WeightError(f"{path.name}: {n} rows; {_wanted(shape)}")
-    return out
-
-
-def _wanted(shape: Shape) -> str:
-    return f"the config wants {shape[0]} x {shape[1]}"
-
-
-def _numbers(path: Path, line_number: int, line: bytes, cols: int) -> list[float]:
-    numbers: list[float] | None
-    try:
-        numbers = orjson.loads(b"[" + line + b"]")
-    except ValueError:
-        numbers = None  # not plain decimals: say where
-    if numbers is None or not set(map(type, numbers)) <= {int, float} or not np.isfinite(numbers).all():
-        numbers = [_number(path, line_number, k + 1, cell) for k, cell in enumerate(line.split(b","))]
-    if len(numbers) != cols:
-        raise WeightError(f"{path.name}: line {line_number} has {len(numbers)} numbers, the config wants {cols}")
-    return numbers
-
-
-def _number(path: Path, line: int, column: int, cell: bytes) -> float:
-    try:
-        value = float("nan") if b"_" in cell else float(cell)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        shown = cell.decode("utf-8", "replace").strip()[:20]
-        raise WeightError(f"{path.name}: line {line}, column {column} is {shown!r}, not a finite number")
-    return value
 
 
 def bundled() -> list[str]:

@@ -81,7 +81,7 @@ class Blueprint:
     @classmethod
     def of(cls, card: Card) -> Blueprint:
         """Plan and lay out; raises `LayoutError` where the model does not fit a workbook."""
-        weights = sum(rows * cols for rows, cols in card.config.shapes().values())
+        weights = card.config.n_weights
         if weights > _MOST_CELLS:
             raise LayoutError(f"{weights:,} weights are too many for one workbook ({_MOST_CELLS:,} cells)")
         if card.live and 2 * card.n_rows * card.live.n_bytes > MAX_ROWS - 100:

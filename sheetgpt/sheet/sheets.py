@@ -146,12 +146,11 @@ def _contents(book: Blueprint, tab: Tab) -> Sheet:
 
 
 def _card_facts(c: ModelConfig) -> list[tuple[str, str]]:
-    learned = sum(rows * cols for rows, cols in c.shapes().values())
     return [
         ("Blocks", f"{c.n_layer} blocks of {c.n_head} heads, {c.d_head} numbers wide each"),
         ("Width", f"{c.n_embd} numbers for each token; {c.d_mlp} inside the MLP"),
         ("Vocabulary", f"{c.n_vocab} tokens; the model sees at most {c.n_ctx} at once"),
-        ("Learned", f"{learned:,} numbers; the head is {'wte again' if c.tied else 'a matrix of its own'}"),
+        ("Learned", f"{c.n_weights:,} numbers; the head is {'wte again' if c.tied else 'a matrix of its own'}"),
     ]
 
 
@@ -174,8 +173,7 @@ def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:
     last = HEAD + len(facts)
     total = f"SUM(D{HEAD + 2}:D{last + 1})"
     cells.append(_text(last + 1, 0, "All", Style.HEADING))
-    count = sum(rows * cols for rows, cols in shapes.values())
-    cells.append(Cell(last + 1, 3, Kind.FORMULA, total, Style.WHOLE, float(count)))
+    cells.append(Cell(last + 1, 3, Kind.FORMULA, total, Style.WHOLE, float(book.card.config.n_weights)))
     return Sheet(tab, cells)
 
 
