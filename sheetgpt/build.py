@@ -9,18 +9,20 @@ from typing import NamedTuple
 import numpy as np
 
 from sheetgpt.check.evaluate import run
-from sheetgpt.check.inputs import LEAST_TOKENS, inputs, live_for
+from sheetgpt.check.inputs import LEAST_TOKENS, inputs, live_for, upstream
 from sheetgpt.check.source import Env, facts
 from sheetgpt.check.verify import recalculated_differs
 from sheetgpt.engines import get
 from sheetgpt.errors import BuildError, WeightError
 from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.weights import Weights
+from sheetgpt.plan.stages import WHOLE, Stages
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.sheets import names_of, sheets
 from sheetgpt.sheet.xlsx import whole_file, write
 
 BUILD_ENGINE = "ironcalc"
+CHECKED = 3_000_000  # cells of a workbook that are recalculated as a matter of course: some ten seconds
 Progress = Callable[[str], None]
 
 
@@ -47,22 +49,30 @@ def build(
     prompt: str,
     path: Path,
     room: Room = Room(),  # noqa: B008  # immutable
+    stages: Stages = WHOLE,
     *,
-    check: bool = True,
+    compact: bool = False,
+    check: bool | None = None,
     make_parent: bool = False,
     progress: Progress = lambda _: None,
 ) -> Built:
     """Write the workbook of `prompt` to `path`, whole or not at all; `make_parent` makes the file's folder.
 
-    With `check`, ironcalc recalculates the file before it takes its name; raises `BuildError` where one cell differs
-    from numpy. Raises `PromptError`, `WeightError`, `LayoutError` and `OutputError` as their names say.
+    With `stages` it is the workbook of a part of the pipeline; what that reads from earlier stages numpy computes.
+    `compact` is that of `xlsx.write`. With `check`, ironcalc recalculates the file before it takes its name; raises
+    `BuildError` where one cell differs from numpy; if not said otherwise that is done for all but large workbooks and
+    compact ones, which ironcalc refuses. Raises `PromptError`, `WeightError`, `LayoutError` and `OutputError`.
     """
     progress("computing with numpy")
-    blueprint, env = evaluated(model, prompt, room)
+    blueprint, env = evaluated(model, prompt, room, stages)
     with whole_file(path, make_parent=make_parent) as temporary:
         progress("writing")
-        pages = list(sheets(blueprint, env, facts(model)))
-        write(temporary, pages, names_of(blueprint))
+        pages = list(
+            sheets(blueprint, env, facts(model, blueprint.plan.parameters), lambda name: model.stored[name].rows)
+        )
+        write(temporary, pages, names_of(blueprint), compact=compact)
+        if check is None:
+            check = blueprint.cells <= CHECKED and not compact
         if check:
             progress(f"recalculating with {BUILD_ENGINE}")
             values = get(BUILD_ENGINE).recalculate(temporary)
@@ -71,18 +81,26 @@ def build(
     return Built(path, blueprint, env, BUILD_ENGINE if check else "")
 
 
-def evaluated(model: Weights, prompt: str, room: Room = Room()) -> tuple[Blueprint, Env]:  # noqa: B008
-    """The plan for a prompt and every place's value by numpy."""
+def evaluated(
+    model: Weights,
+    prompt: str,
+    room: Room = Room(),  # noqa: B008  # immutable
+    stages: Stages = WHOLE,
+) -> tuple[Blueprint, Env]:
+    """The plan for a prompt and every place's value by numpy; only a workbook that begins with the prompt is live."""
     tokenizer = model.tokenizer()
     ids = encode(prompt, model, tokenizer)
-    n_rows = rows_for(ids, room.tokens, model.config, 1 if room.fixed else LEAST_TOKENS)
-    live = None if room.fixed else live_for(prompt, n_rows, room.characters, room.word_bytes, tokenizer)
-    blueprint = Blueprint.of(Card(model.name, model.config, n_rows, live))
-    env = run(blueprint.plan, inputs(blueprint.plan, prompt, ids, tokenizer), model)
+    fixed = room.fixed or "prompt" not in stages
+    n_rows = rows_for(ids, room.tokens, model.config, 1 if fixed else LEAST_TOKENS)
+    live = None if fixed else live_for(prompt, n_rows, room.characters, room.word_bytes, tokenizer)
+    blueprint = Blueprint.of(Card(model.name, model.config, n_rows, live, stages=stages))
+    given = inputs(blueprint.plan, prompt, ids, tokenizer)
+    before = upstream(blueprint, given, model)
+    env = run(blueprint.plan, given, before, model)
     if not np.array_equal(env["prompt.ids"], given_ids(ids, n_rows)["prompt.ids"]):
         said = env["prompt.problem"][0, 0] or f"ids {env['prompt.ids'][:, 0].astype(int).tolist()}, not {ids}"
         raise BuildError(f"not written: its formulas cut the prompt otherwise than {model.name}'s tokenizer: {said}")
-    for name, values in env.maps[0].items():
+    for name, values in [*before.items(), *env.maps[0].items()]:
         if values.dtype != object and not np.isfinite(values).all():
             raise WeightError(f"{model.name}: {name} overflows with these weights")
     return blueprint, env

@@ -12,8 +12,9 @@ from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import MAX_TEXT
 from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.blueprint import CARD_NAME
-from sheetgpt.sheet.book import Area, Book, Value
+from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.edit import edit
+from sheetgpt.sheet.grid import Area, Value
 from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.sheetxml import number
 from sheetgpt.sheet.xlsx import whole_file

@@ -12,13 +12,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from sheetgpt.engines import ENGINES
-from sheetgpt.engines.base import MEMORY, require, run
-from sheetgpt.engines.libreoffice import find
+from sheetgpt.engines.base import MEMORY, require
+from sheetgpt.engines.libreoffice import find, run_macro
 from sheetgpt.errors import EngineError
-from sheetgpt.sheet.book import CellError
+from sheetgpt.sheet.grid import CellError
 from sheetgpt.sheet.strip import strip_caches
 
 Rows = list[list[float | str | None]]  # an error is a CellError, TRUE is 1.0, None is a cell with nothing in it
@@ -54,17 +53,11 @@ def typed(
         texts = [cell, *read, *prompts]
         job = struct.pack(">3i", len(read), len(prompts), everything) + b"".join(map(_utf, texts))
         (folder / "job").write_bytes(job)
-        _write_profile(folder)
-        profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
-        options = ["--headless", "--norestore", "--nolockcheck", "--nodefault", "--nofirststartwizard"]
-        command = [program, profile, *options, "macro:///Standard.Module1.Main"]
         trouble = "it ended too early"
         try:
-            run("libreoffice", command, folder, timeout, MEMORY)
+            run_macro(program, folder, _MACRO, timeout, MEMORY)
         except EngineError as error:
             trouble = str(error)
-        if (folder / "failed").exists():
-            trouble = " ".join((folder / "failed").read_text("utf-8", "replace").split())
         readings = list(_readings(folder / "out", read))
         if len(readings) < len(prompts):
             n = len(readings)
@@ -120,45 +113,6 @@ def _utf(text: str) -> bytes:
     data = b"".join(chr(unit).encode("utf-8", "surrogatepass") for (unit,) in struct.iter_unpack(">H", units))
     return struct.pack(">Hi", 0xFFFF, len(data)) + data
 
-
-def _write_profile(folder: Path) -> None:
-    """A LibreOffice profile that always recalculates and holds the macro as Standard.Module1."""
-    user = folder / "profile" / "user"
-    library = user / "basic" / "Standard"
-    library.mkdir(parents=True)
-    (user / "registrymodifications.xcu").write_text(_SETTINGS, "utf-8")
-    (user / "basic" / "script.xlc").write_text(_LIBRARIES, "utf-8")
-    (library / "script.xlb").write_text(_LIBRARY, "utf-8")
-    source = escape(_MACRO.replace("FOLDER", f'"{folder.as_uri()}"'))
-    (library / "Module1.xba").write_text(_MODULE.format(source), "utf-8")
-
-
-_SETTINGS = """<?xml version="1.0" encoding="UTF-8"?>
-<oor:items xmlns:oor="http://openoffice.org/2001/registry">
-<item oor:path="/org.openoffice.Office.Calc/Formula/Load">
-<prop oor:name="OOXMLRecalcMode" oor:op="fuse"><value>0</value></prop></item>
-<item oor:path="/org.openoffice.Setup/Office">
-<prop oor:name="ooSetupInstCompleted" oor:op="fuse"><value>true</value></prop></item>
-</oor:items>
-"""  # without the second, a first start puts an empty Standard library over ours
-
-_LIBRARIES = """<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE library:libraries PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "libraries.dtd">
-<library:libraries xmlns:library="http://openoffice.org/2000/library">
-<library:library library:name="Standard" library:link="false"/></library:libraries>
-"""
-
-_LIBRARY = """<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE library:library PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "library.dtd">
-<library:library xmlns:library="http://openoffice.org/2000/library" library:name="Standard">
-<library:element library:name="Module1"/></library:library>
-"""
-
-_MODULE = """<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE script:module PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "module.dtd">
-<script:module xmlns:script="http://openoffice.org/2000/script" script:name="Module1"
- script:language="StarBasic">{}</script:module>
-"""
 
 _MACRO = """
 Option Explicit

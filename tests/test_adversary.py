@@ -21,7 +21,7 @@ from sheetgpt.check.result import Report
 from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES
 from sheetgpt.engines.base import run
-from sheetgpt.engines.libreoffice import _command, find
+from sheetgpt.engines.libreoffice import find
 from sheetgpt.errors import OutputError, WeightError, WorkbookError
 from sheetgpt.models.stored import CsvFile
 from sheetgpt.models.weights import Weights, find_model
@@ -244,7 +244,9 @@ def test_a_workbook_that_libreoffice_saved(name: str, tmp_path: Path) -> None:
         pytest.skip(f"libreoffice is not installed: {ENGINES['libreoffice'].hint()}")
     prompt = "CABBAC" if name == "sorter" else "Once upon a time"
     build(find_model(name), prompt, tmp_path / "book.xlsx", check=False)
-    run("libreoffice", _command(program, tmp_path), tmp_path, 120, 1 << 36)
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    command = [program, profile, "--headless", "--convert-to", "xlsx:Calc MS Excel 2007 XML", "--outdir"]
+    run("libreoffice", [*command, str(tmp_path / "out"), str(tmp_path / "book.xlsx")], tmp_path, 120, 1 << 36)
     report = verify(tmp_path / "out" / "book.xlsx")
     assert "LibreOffice" in report.made_by
     assert report.faults == []

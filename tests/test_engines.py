@@ -14,7 +14,7 @@ import xlsxwriter
 from sheetgpt.engines import ENGINES, get
 from sheetgpt.engines.base import Engine, Values
 from sheetgpt.errors import EngineError, EngineMissingError, SheetGPTError, WorkbookError
-from sheetgpt.sheet.book import CellError
+from sheetgpt.sheet.grid import CellError
 from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.strip import strip_caches
 

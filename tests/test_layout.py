@@ -12,6 +12,7 @@ from sheetgpt.errors import LayoutError
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
+from sheetgpt.plan.stages import WHOLE, Stages, pipeline
 from sheetgpt.resources import templates_dir
 from sheetgpt.sheet.a1 import cell, column, parse_area, parse_cell
 from sheetgpt.sheet.blueprint import Blueprint, Card
@@ -31,8 +32,11 @@ def test_no_two_places_share_a_cell(config: ModelConfig, data: st.DataObject) ->
     live = data.draw(
         st.none() | st.builds(Live, st.integers(1, 9), st.integers(2, 5), st.integers(0, 9), st.integers(2, 9))
     )
-    plan = gpt2(config, data.draw(st.integers(1, config.n_ctx)), live)
-    layout = lay_out(config, plan, live=live is not None)
+    first, last = sorted(data.draw(st.integers(0, len(pipeline(config)) - 1)) for _ in "ab")
+    stages = Stages(pipeline(config)[first], pipeline(config)[last])
+    live = live if first == 0 else None
+    plan = gpt2(config, data.draw(st.integers(1, config.n_ctx)), live, stages)
+    layout = lay_out(config, plan, live=live is not None, stages=stages)
     taken: dict[tuple[str, int, int], str] = {}
     for name, box in layout.ranges.items():
         assert (box.rows, box.cols) == plan[name].shape
@@ -62,16 +66,21 @@ def test_a_place_that_does_not_fit_a_sheet_is_refused() -> None:
 
 
 def test_a_model_larger_than_any_workbook_is_refused() -> None:
-    config = ModelConfig(n_vocab=50257, n_ctx=1024, n_embd=1600, n_head=25, n_layer=48)
+    config = ModelConfig(n_vocab=50257, n_ctx=1024, n_embd=1600, n_head=25, n_layer=96)
     with pytest.raises(LayoutError, match="too many"):
         Blueprint.of(Card("xl", config, 1))
+    block = Blueprint.of(Card("xl", config, 1, stages=Stages("h7", "h7")))
+    assert sum(block.plan[name].shape[0] * block.plan[name].shape[1] for name in block.plan.parameters) == 30_740_800
 
 
 def test_every_tab_has_a_lesson_with_every_slot_filled() -> None:
     used = set()
-    for tied, live in ((True, None), (False, None), (True, LIVE)):
+    wholes = [(True, None, WHOLE), (False, None, WHOLE), (True, LIVE, WHOLE)]
+    parts = [(tied, None, Stages(stage, stage)) for tied in (True, False) for stage in ("embed", "h0", "h1", "ln_f")]
+    parts += [(False, None, Stages("logits", "logits")), (True, None, Stages("next", "next"))]
+    for tied, live, stages in [*wholes, *parts, (True, LIVE, Stages("prompt", "h0"))]:
         config = ModelConfig(7, 8, 4, 2, 2, tied=tied)
-        book = Blueprint.of(Card("small", config, 3, live))
+        book = Blueprint.of(Card("small", config, 3, live, stages=stages))
         for tab in book.layout.tabs:
             words = tab_lesson(book, tab)
             used.add(tab.lesson)

@@ -7,7 +7,7 @@ import xlsxwriter
 
 from sheetgpt.engines import ENGINES
 from sheetgpt.errors import EngineError
-from sheetgpt.sheet.book import CellError
+from sheetgpt.sheet.grid import CellError
 from tests.office import Reading, typed
 
 pytestmark = pytest.mark.skipif(
@@ -114,7 +114,7 @@ def test_nothing_is_recalculated_where_the_workbook_says_manual(tmp_path: Path) 
 
 
 def test_a_place_that_is_not_there(book: Path) -> None:
-    with pytest.raises(EngineError, match=r"after 0 of 1 prompts, at 'a': no\.such"):
+    with pytest.raises(EngineError, match=r"after 0 of 1 prompts, at 'a': libreoffice failed: no\.such"):
         typed(book, "prompt.text", ["a"], ["text.len", "no.such"])
 
 

@@ -16,7 +16,8 @@ from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.formula import ArrayFormula
 
 from sheetgpt.errors import WorkbookError
-from sheetgpt.sheet.book import CellError, Formula, Sheet
+from sheetgpt.sheet.book import Formula, Sheet
+from sheetgpt.sheet.grid import CellError
 from sheetgpt.sheet.package import Limits
 from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.sheetxml import check_areas
@@ -111,7 +112,7 @@ def test_xlsxwriter(tmp_path: Path) -> None:
     assert sheet.formulas[2, 0] == Formula("A1:B2*2", (2, 0, 3, 1))
     assert list(sheet.formula_cells())[-4:] == [(2, 0), (2, 1), (3, 0), (3, 1)]
     assert len(list(sheet.formula_cells())) == 8
-    block = sheet.block(0, 0, 1, 4)
+    block = sheet.values.values_of((0, 0, 0, 3))
     assert block.shape == (1, 4)
     assert block[0].tolist() == [0.1, "=not a formula\n_x0041_ é☃😀", True, None]
     assert book.sheets["it's"].values == {(1048575, 16383): 1.0}
@@ -388,7 +389,7 @@ def test_ironcalc(tmp_path: Path) -> None:
     model.evaluate()
     model.save_to_xlsx(str(tmp_path / "book.xlsx"))
     sheet = read(tmp_path / "book.xlsx").sheets["Sheet1"]
-    assert sheet.block(0, 0, 1, 6)[0].tolist() == [1.5, "text", 3.0, "text!", CellError("#DIV/0!"), True]
+    assert sheet.values.values_of((0, 0, 0, 5))[0].tolist() == [1.5, "text", 3.0, "text!", CellError("#DIV/0!"), True]
     assert sheet.formulas[1, 0].area == (1, 0, 2, 1)
 
 

@@ -20,7 +20,7 @@ from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import MAX_TEXT
 from sheetgpt.models.weights import Weights
 from sheetgpt.recalc import recalc
-from sheetgpt.sheet.book import CellError, Value
+from sheetgpt.sheet.grid import CellError, Value
 from sheetgpt.sheet.edit import edit
 from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.strip import strip_caches

@@ -8,7 +8,7 @@ import pytest
 import xlsxwriter
 
 from sheetgpt.engines import formulas_
-from sheetgpt.sheet.book import CellError, Value
+from sheetgpt.sheet.grid import CellError, Value
 from sheetgpt.sheet.strip import strip_caches
 from tests.utf16 import excel_text, from_units, to_units
 

@@ -197,7 +197,7 @@ def test_a_ruler_that_a_lookup_reads_is_blamed_before_the_lookup(
     tiny_book: Built, tiny: Weights, tmp_path: Path
 ) -> None:
     def edit(xml: str) -> str:
-        return xml.replace("<v>3</v></c>", "<v>4</v></c>", 1)  # row 10 of Embedding: the first ruler
+        return xml.replace("<v>3.0</v></c>", "<v>4.0</v></c>", 1)  # row 10 of Embedding: the first ruler
 
     mutant = Mutant("ruler", lambda _: "Embedding", lambda _: edit, FaultKind.INPUT, "")
     make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "ruler.xlsx")

@@ -38,20 +38,16 @@ def formula(row: int, col: int, cached: Value | None, text: str = "1+1") -> Cell
     return Cell(row, col, Kind.FORMULA, text, Style.VALUE, cached)
 
 
-def spill(row: int, col: int, value: Value) -> Cell:
-    return Cell(row, col, Kind.SPILL, value, Style.SHARE, value)
+def matrix(row: int, col: int, values: np.ndarray, style: Style = Style.PARAMETER, text: str | None = None) -> Mass:
+    return Mass(Range("m", "Sheet", row, col, *values.shape), lambda: np.split(values, len(values)), style, text)
 
 
-def matrix(row: int, col: int, values: np.ndarray, style: Style = Style.PARAMETER) -> Mass:
-    return Mass(Range("m", "Sheet", row, col, *values.shape), values, style)
-
-
-def mixed() -> tuple[list[Cell], Mass]:
-    """Two arrays, a formula, a face and a matrix in the same rows, and not in their order."""
-    cells = [Cell(1, 9, Kind.ARRAY, "A1:B2*2", Style.SHARE, 0.1, (2, 2)), Cell(2, 8, Kind.NUMBER, 8.0, Style.RULER)]
-    cells += [spill(r, c, 0.1) for r, c in ((1, 10), (2, 9), (2, 10))]
-    cells += [Cell(2, 27, Kind.ARRAY, '"x"', Style.LABEL, " x", (1, 1)), formula(1, 0, 2.0), formula(2, 0, "b")]
-    return cells, matrix(1, 2, np.array([[0.1, 2.0], [3.0, 1e-300], [5.0, 1e22]]))
+def mixed() -> tuple[list[Cell], tuple[Mass, Mass]]:
+    """An array of one cell, one of four, a formula, a face and a matrix in the same rows, and not in their order."""
+    cells = [Cell(2, 8, Kind.NUMBER, 8.0, Style.RULER), Cell(2, 27, Kind.ARRAY, '"x"', Style.LABEL, " x")]
+    cells += [formula(1, 0, 2.0), formula(2, 0, "b")]
+    array = matrix(1, 9, np.full((2, 2), 0.1), Style.SHARE, "A1:B2*2")
+    return cells, (array, matrix(1, 2, np.array([[0.1, 2.0], [3.0, 1e-300], [5.0, 1e22]])))
 
 
 # ---- values ----------------------------------------------------------------------------------------------
@@ -65,8 +61,7 @@ TEXTS += ["_x0041\r", "\ufffe", "<&>\"'", "😀", "#N/A", "1e5", "TRUE", "]]>", 
 def test_texts_come_back(texts: list[str]) -> None:
     n = len(texts)
     cells = [formula(r, 1, text) for r, text in enumerate(texts)]
-    cells += [Cell(0, 2, Kind.ARRAY, "A1:A9", Style.TOKEN, texts[0], (n, 1))]
-    cells += [spill(r, 2, text) for r, text in enumerate(texts) if r]
+    cells += [Cell(r, 2, Kind.ARRAY, "A1:A9", Style.TOKEN, text) for r, text in enumerate(texts)]
     with tempfile.TemporaryDirectory() as folder:
         got = one(Path(folder, "book.xlsx"), *cells).values
     assert [got.get((r, c)) for c in (1, 2) for r in range(n)] == texts * 2
@@ -81,12 +76,12 @@ def test_openpyxl_reads_the_same_text(tmp_path: Path, text: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9))
 def test_numbers_come_back_bit_for_bit(numbers: list[float]) -> None:
-    cells = [cell for r, x in enumerate(numbers, 1) for cell in (formula(r, 0, x), spill(r, 1, x))]
+    cells = [formula(r, 0, x) for r, x in enumerate(numbers, 1)]
+    masses = matrix(1, 1, np.array([numbers]).T), matrix(1, 3, np.array([numbers]).T, text="1+1")
     with tempfile.TemporaryDirectory() as folder:
-        got = one(Path(folder, "book.xlsx"), *cells).values
-    assert [got[r, c].hex() for r in range(1, len(numbers) + 1) for c in (0, 1)] == [
-        x.hex() for x in numbers for _ in (0, 1)
-    ]
+        got = one(Path(folder, "book.xlsx"), *cells, masses=masses).values
+    wanted = [x.hex() for x in numbers for _ in range(3)]
+    assert [got[r, c].hex() for r in range(1, len(numbers) + 1) for c in (0, 1, 3)] == wanted
 
 
 def test_a_formula_without_a_value(tmp_path: Path) -> None:
@@ -98,16 +93,18 @@ def test_a_formula_without_a_value(tmp_path: Path) -> None:
 # ---- formulas, places, looks -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ['IF(A1<2,"<&>","b""c")', '_xlfn.UNICODE("A")', '"a\r\nb"', '"_x0041_"', "{1}"])
+@pytest.mark.parametrize(
+    "text", ['IF(A1<2,"<&>","b""c")', '"100%s@%%"', '_xlfn.UNICODE("A")', '"a\r\nb"', '"_x0041_"', "{1}"]
+)
 def test_formulas_stand_as_they_are(tmp_path: Path, text: str) -> None:
-    cells = formula(1, 0, 1.0, text), Cell(1, 1, Kind.ARRAY, text, Style.VALUE, 1.0, (2, 3))
-    got = one(tmp_path / "book.xlsx", *cells).formulas
-    assert got == {(1, 0): Formula(text), (1, 1): Formula(text, (1, 1, 2, 3))}
+    cells = formula(1, 0, 1.0, text), Cell(4, 1, Kind.ARRAY, text, Style.VALUE, 1.0)
+    got = one(tmp_path / "book.xlsx", *cells, masses=(matrix(1, 1, np.ones((2, 3)), text=text),)).formulas
+    assert got == {(1, 0): Formula(text), (1, 1): Formula(text, (1, 1, 2, 3)), (4, 1): Formula(text, (4, 1, 4, 1))}
 
 
 def test_everything_has_its_place(tmp_path: Path) -> None:
-    cells, mass = mixed()
-    got = one(tmp_path / "book.xlsx", *cells, masses=(mass,))  # which refuses what is out of order or there twice
+    cells, masses = mixed()
+    got = one(tmp_path / "book.xlsx", *cells, masses=masses)  # which refuses what is out of order or there twice
     wanted = {(1, 0): 2.0, (2, 0): "b", (2, 8): 8.0, (2, 27): " x"} | dict.fromkeys(product((1, 2), (9, 10)), 0.1)
     wanted |= {(1, 2): 0.1, (1, 3): 2.0, (2, 2): 3.0, (2, 3): 1e-300, (3, 2): 5.0, (3, 3): 1e22}
     assert got.values == {(0, 0): "=title"} | wanted
@@ -115,8 +112,8 @@ def test_everything_has_its_place(tmp_path: Path) -> None:
 
 
 def test_looks(tmp_path: Path) -> None:
-    cells, mass = mixed()
-    sheet = openpyxl.load_workbook(written(tmp_path / "book.xlsx", *cells, masses=(mass,)))["Sheet"]
+    cells, masses = mixed()
+    sheet = openpyxl.load_workbook(written(tmp_path / "book.xlsx", *cells, masses=masses))["Sheet"]
     formats = {address: sheet[address].number_format for address in ("A2", "J2", "K3", "C2", "D4")}
     assert formats == {"A2": "0.000", "J2": "0.0%", "K3": "0.0%", "C2": "0.000", "D4": "0.000"}
     fills = {address: sheet[address].fill.fgColor.rgb for address in ("A2", "AB3", "C2", "D4")}
@@ -129,15 +126,15 @@ def test_a_row_keeps_its_height() -> None:
     head, tail = b'<worksheet><dimension ref="A1:B2"/>', b"<cols/></worksheet>"
     rows = b'<row r="1" spans="1:2" ht="30"><c r="B1" s="1"><v>1</v></c></row><row r="2" ht="9"/>'
     xml = head + b"<sheetData>" + rows + b"</sheetData>" + tail
-    got = b"".join(sheet_xml(xml, Sheet(TAB, [spill(0, 2, 0.5)]), {Style.SHARE: 7}))
-    cells = b'<c r="B1" s="1"><v>1</v></c><c r="C1" s="7"><v>0.5</v></c>'
+    got = b"".join(sheet_xml(xml, Sheet(TAB, [formula(0, 2, 0.5)]), {Style.VALUE: 7}))
+    cells = b'<c r="B1" s="1"><v>1</v></c><c r="C1" s="7"><f>1+1</f><v>0.5</v></c>'
     data = b'<row r="1" ht="30">' + cells + b'</row><row r="2" ht="9"></row>'
     assert got == head.replace(b"B2", b"C2") + b"<sheetData>" + data + b"</sheetData>" + tail
 
 
 def test_the_same_bytes_every_time(tmp_path: Path) -> None:
-    cells, mass = mixed()
-    first, second = (written(tmp_path / f"{i}.xlsx", *cells, masses=(mass,)).read_bytes() for i in (1, 2))
+    cells, masses = mixed()
+    first, second = (written(tmp_path / f"{i}.xlsx", *cells, masses=masses).read_bytes() for i in (1, 2))
     assert first == second
     with zipfile.ZipFile(tmp_path / "1.xlsx") as file:
         assert file.testzip() is None
@@ -152,12 +149,9 @@ def test_the_same_bytes_every_time(tmp_path: Path) -> None:
         (Cell(1, 0, Kind.TEXT, "x" * 32_768, Style.NOTE), "Sheet!A2 does not fit a cell"),
         (Cell(1_048_576, 0, Kind.NUMBER, 1.0, Style.NOTE), "Sheet!A1048577 does not fit a cell"),
         (formula(1, 0, "x" * 32_768), "Sheet!A2 does not fit a cell"),
-        (spill(1, 0, "x" * 32_768), "Sheet!A2 does not fit a cell"),
         (formula(1_048_576, 0, 1.0), "Sheet!A1048577 is outside the grid"),
-        (spill(0, 16_384, 1.0), "Sheet!XFE1 is outside the grid"),
-        (Cell(1, 16_383, Kind.ARRAY, "1", Style.VALUE, 1.0, (1, 2)), "Sheet!XFD2 is outside the grid"),
+        (formula(0, 16_384, 1.0), "Sheet!XFE1 is outside the grid"),
         (formula(1, 0, NAN), "Sheet!A2 holds a number that is not finite"),
-        (spill(1, 0, -INF), "Sheet!A2 holds a number that is not finite"),
         (formula(0, 0, 1.0), "Sheet!A1 is there twice"),
     ],
 )

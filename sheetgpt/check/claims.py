@@ -28,7 +28,7 @@ def read_card(book: Book) -> Card:
 def read_facts(book: Book, blueprint: Blueprint) -> list[ParameterFact]:
     """The Parameters tab as it stands in the workbook; what is missing is an empty text."""
     sheet = book.sheets.get("Parameters")
-    names = list(blueprint.card.config.shapes())
+    names = blueprint.plan.parameters
 
     def text(r: int, c: int) -> str:
         value = sheet.values.get((r, c)) if sheet else None

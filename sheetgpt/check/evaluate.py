@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby, pairwise
-from typing import Any
+from math import erfc, sqrt
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from sheetgpt.plan.plan import Plan
 
 Array = NDArray[Any]  # float64, or object for text
 Env = Mapping[str, Array]
+K = TypeVar("K")
+V = TypeVar("V")
 _ROWS = 1024  # of a vocabulary, multiplied at a time
 
 
@@ -173,6 +176,7 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "exp": np.exp,
     "sqrt": np.sqrt,
     "tanh": np.tanh,
+    "normal": _each(lambda x: 0.5 * erfc(-x / sqrt(2))),
     "matmul": _matmul,
     "transpose": np.transpose,
     "max": lambda x: x.max(keepdims=True),
@@ -229,26 +233,26 @@ def _value(expr: Expr, env: Env) -> Array:
     return evaluate(expr, env)
 
 
-class Layers(Mapping[str, Array]):
+class Layers(Mapping[K, V]):
     """Several maps as one, the first that has a name deciding. Nothing is copied, and what is lazy stays so."""
 
-    def __init__(self, *maps: Env) -> None:
+    def __init__(self, *maps: Mapping[K, V]) -> None:
         self.maps = maps
 
-    def __getitem__(self, name: str) -> Array:
+    def __getitem__(self, name: K) -> V:
         for values in self.maps:
             if name in values:
                 return values[name]
         raise KeyError(name)
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[K]:
         return iter(dict.fromkeys(name for values in self.maps for name in values))
 
     def __len__(self) -> int:
         return len(set().union(*self.maps))
 
 
-def run(plan: Plan, *given: Env) -> Layers:
+def run(plan: Plan, *given: Env) -> Layers[str, Array]:
     """Every place of the plan: what is `given` as it is, the rest computed in float64, in the plan's order.
 
     What was computed is the first layer of the result. Given values are asked for when they are needed, so that the

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.sheet.book import CellError
+from sheetgpt.sheet.grid import CellError
 
 OWN_TOLERANCE = 1e-12  # a place against numpy on the workbook's own inputs
 TOTAL_TOLERANCE = 1e-9  # a place against the whole pipeline in numpy, from the prompt

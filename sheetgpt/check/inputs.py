@@ -1,17 +1,22 @@
-"""What a plan takes as given for a prompt, weights aside."""
+"""What a plan takes as given, weights aside: from a prompt, and from the stages before its own."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from sheetgpt.check.evaluate import Env, run
 from sheetgpt.errors import PromptError
 from sheetgpt.models.prompt import given, given_ids, given_tables, longest_word
 from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.models.unicode import class_ranges
 from sheetgpt.plan.live import UNTYPED, Live
-from sheetgpt.plan.plan import Plan
+from sheetgpt.plan.model import gpt2
+from sheetgpt.plan.plan import Plan, Role
+from sheetgpt.plan.stages import Stages
+from sheetgpt.sheet.blueprint import Blueprint
 
 LEAST_TOKENS = 16  # token rows of a live workbook, unless the prompt or the caller wants more
 LEAST_BYTES = 20  # room for one word
@@ -20,11 +25,26 @@ CHARS_A_TOKEN = 4  # English text has about four characters a token
 
 def inputs(plan: Plan, prompt: str, ids: list[int], tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
     """Values of the plan's inputs; a live plan cuts the prompt itself and takes no ids."""
-    n_rows, n_top = plan["prompt.pos"].shape[0], plan["top.rank"].shape[0]
-    values = given(prompt, n_rows, n_top, tokenizer)
+    n_rows, n_top = plan["prompt.pos"].shape[0], plan["top.rank"].shape[0] if "top.rank" in plan else 0
+    values = given(prompt, n_rows, n_top, tokenizer) | given_ids(ids, n_rows)
     if "chars.pos" in plan:
-        return values | given_tables(n_rows, plan["chars.pos"].shape[0] - 1, tokenizer)
-    return values | given_ids(ids, n_rows)
+        values |= given_tables(n_rows, plan["chars.pos"].shape[0] - 1, tokenizer)
+    texts = [tokenizer.visible(i) for i in ids] + [""] * (n_rows - len(ids))
+    values["prompt.tokens"] = np.array(texts, dtype=object)[:, None]
+    return {name: values[name] for name, role in plan.roles.items() if role is Role.INPUT}
+
+
+def upstream(book: Blueprint, given: Env, weights: Env) -> dict[str, NDArray[Any]]:
+    """What the stages before those of a workbook hand over, from the `given` tokens of its prompt.
+
+    Stage by stage, so that no more than one stage's numbers are in memory.
+    """
+    values: Env = {}
+    for stage in book.card.stages.before(book.card.config):
+        plan = gpt2(book.card.config, book.card.n_rows, stages=Stages(stage, stage))
+        inputs = {name: given[name] for name, role in plan.roles.items() if role is Role.INPUT}
+        values = run(plan, inputs, values, weights).maps[0]
+    return {name: values[name] for name, role in book.plan.roles.items() if role is Role.UPSTREAM}
 
 
 def live_for(prompt: str, n_rows: int, n_chars: int | None, n_bytes: int | None, tokenizer: Tokenizer) -> Live:

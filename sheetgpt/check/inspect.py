@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+import numpy as np
 from openpyxl.formula import Tokenizer as FormulaTokenizer
 from openpyxl.formula.tokenizer import Token, TokenizerError
 
 from sheetgpt.check.faults import Fault, FaultKind, shown
+from sheetgpt.check.places import Places, area_of
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_ref, tab_ref
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Sheet
-
-Places = dict[tuple[str, int, int], str]  # tab, row, column -> place
+from sheetgpt.sheet.grid import Area, cells, overlap
 
 
 def inspect_names(book: Book, wanted: dict[str, str]) -> Iterator[Fault]:
@@ -73,53 +74,80 @@ def unplanned(book: Book, tabs: list[str], names: dict[str, str]) -> Iterator[st
 def inspect_cells(book: Book, sheet: Sheet, places: Places) -> Iterator[Fault]:
     """Formulas and constants of one tab that are not what the plan lowers to."""
     found = book.sheets[sheet.tab.name]
-    yield from _inspect_constants(found, sheet, places)
+    yield from _inspect_strange(found, sheet, places)
     for cell in sheet.cells:
-        if fault := _inspect(found, cell):
-            kind, was, wanted = fault
-            place = places.get((sheet.tab.name, cell.row, cell.col), "")
-            formula = str(cell.body) if cell.kind in (Kind.FORMULA, Kind.ARRAY) else ""
-            yield Fault(kind, place, sheet.tab.name, a1(cell.row, cell.col), was, wanted, formula=formula)
+        computed = cell.kind in COMPUTED
+        area = (cell.row, cell.col) * 2 if cell.kind is Kind.ARRAY else None
+        fault = _inspect_formula(found, cell.row, cell.col, str(cell.body), area) if computed else _inspect(found, cell)
+        if fault:
+            yield _fault(*fault, sheet, places, cell.row, cell.col, str(cell.body) if computed else "")
+    yield from _inspect_rulers(found, sheet, places)
+    for box, text in ((mass.box, mass.formula) for mass in sheet.masses if mass.formula):
+        if fault := _inspect_formula(found, box.row, box.col, text, area_of(box)):
+            yield _fault(*fault, sheet, places, box.row, box.col, text)
 
 
-def _inspect_constants(found: Found, sheet: Sheet, places: Places) -> Iterator[Fault]:
-    """Cells that a formula computes where the plan has a constant: text, a number, an entry of a matrix."""
-    planned = {(cell.row, cell.col): cell.kind for cell in sheet.cells}
-    for at in sorted(cell for cell in found.formula_cells() if planned.get(cell) not in COMPUTED):
-        place = places.get((sheet.tab.name, *at), "")
-        if at in planned or place:
-            there = found.formulas.get(at)
-            formula = f"={there.text}" if there else "part of an array formula"
-            yield Fault(FaultKind.FORMULA, place, sheet.tab.name, a1(*at), formula, "a constant")
+def _fault(
+    kind: FaultKind, was: str, wanted: str, sheet: Sheet, places: Places, row: int, col: int, formula: str = ""
+) -> Fault:
+    tab = sheet.tab.name
+    return Fault(kind, places.at(tab, row, col), tab, a1(row, col), was, wanted, formula=formula)
+
+
+def _inspect_strange(found: Found, sheet: Sheet, places: Places) -> Iterator[Fault]:
+    """Cells that a formula computes where the plan has a constant, or a part of an array formula."""
+    arrays = [area_of(mass.box) for mass in sheet.masses if mass.formula]
+    starts = {(c.row, c.col) for c in sheet.cells if c.kind in COMPUTED} | {area[:2] for area in arrays}
+    planned = {(c.row, c.col) for c in sheet.cells}
+    plain = [area_of(mass.box) for mass in sheet.masses if not mass.formula]
+    for at, formula in found.formulas.items():
+        area = formula.area or at + at
+        if at in starts and (area == at + at or area in arrays):
+            continue
+        for cell in cells(area):
+            inside = any(overlap(array, cell + cell) for array in arrays)
+            text = f"={formula.text}" if cell == at else "part of an array formula"
+            constant = cell in planned or any(overlap(area, cell + cell) for area in plain)
+            if inside and cell == at and cell not in starts:
+                yield _fault(FaultKind.FORMULA, text, "part of the array formula above it", sheet, places, *cell)
+            elif cell not in starts and not inside and (constant or places.at(sheet.tab.name, *cell)):
+                yield _fault(FaultKind.FORMULA, text, "a constant", sheet, places, *cell)
+
+
+def _inspect_rulers(found: Found, sheet: Sheet, places: Places) -> Iterator[Fault]:
+    """Numbers that belong to no place and are not those planned."""
+    for mass in (mass for mass in sheet.masses if not mass.box.name):
+        wanted = np.concatenate(list(mass.rows()))
+        for r, c in np.argwhere(found.values.numbers(area_of(mass.box)) != wanted).tolist():
+            row, col = mass.box.row + r, mass.box.col + c
+            was = found.values.get((row, col))
+            yield _fault(FaultKind.INPUT, shown(was), shown(float(wanted[r, c])), sheet, places, row, col)
 
 
 def _inspect(found: Found, cell: Cell) -> tuple[FaultKind, str, str] | None:
-    at = (cell.row, cell.col)
-    if cell.kind is Kind.SPILL:
-        there = found.formulas.get(at)
-        return (FaultKind.FORMULA, f"={there.text}", "part of the array formula above it") if there else None
-    if cell.kind in (Kind.FORMULA, Kind.ARRAY):
-        return _inspect_formula(found, cell)
-    value = found.values.get(at, "" if cell.body == "" else None)  # a cell that was cleared is an empty text
+    value = found.values.get((cell.row, cell.col), "" if cell.body == "" else None)  # cleared: an empty text
     if value == cell.body and type(value) is type(cell.body):
         return None
     kind = FaultKind.TEXT if isinstance(cell.body, str) else FaultKind.INPUT
     return kind, shown(value), shown(cell.body)
 
 
-def _inspect_formula(found: Found, cell: Cell) -> tuple[FaultKind, str, str] | None:
-    at, wanted = (cell.row, cell.col), f"={cell.body}"
-    there = found.formulas.get(at)
+def _inspect_formula(
+    found: Found, row: int, col: int, text: str, area: Area | None
+) -> tuple[FaultKind, str, str] | None:
+    """What is wrong with the formula of a cell; `area` is that of an array formula."""
+    there = found.formulas.get((row, col))
     if there is None:
-        return FaultKind.CONSTANT, shown(found.values.get(at)), wanted
-    if there.text != cell.body and canonical(there.text) != canonical(str(cell.body)):
-        return FaultKind.FORMULA, f"={there.text}", wanted
-    rows, cols = cell.area or (1, 1)
-    area = (cell.row, cell.col, cell.row + rows - 1, cell.col + cols - 1)
-    if (there.area is None) != (cell.area is None) or there.area not in (None, area):
-        over = "one cell" if there.area is None else f"{a1(*there.area[:2])}:{a1(*there.area[2:])}"
-        return FaultKind.FORMULA, f"entered over {over}", f"entered over {a1(*area[:2])}:{a1(*area[2:])}"
+        return FaultKind.CONSTANT, shown(found.values.get((row, col))), f"={text}"
+    if there.text != text and canonical(there.text) != canonical(text):
+        return FaultKind.FORMULA, f"={there.text}", f"={text}"
+    if there.area != area:
+        return FaultKind.FORMULA, f"entered over {_said(there.area)}", f"entered over {_said(area)}"
     return None
+
+
+def _said(area: Area | None) -> str:
+    return f"{a1(*area[:2])}:{a1(*area[2:])}" if area else "one cell"
 
 
 @cache

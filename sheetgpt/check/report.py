@@ -59,7 +59,7 @@ def _provenance(report: Report) -> Iterator[str]:
 
 
 def _tab_table(rows: list[Row]) -> Iterator[str]:
-    yield f"{'tab':<22}{'places':>7}{'cells':>10}{'own gap':>10}{'total gap':>11}  {'worst cell':<11}status"
+    yield f"{'tab':<22}{'places':>7}{'cells':>12}{'own gap':>10}{'total gap':>11}  {'worst cell':<11}status"
     tabs: dict[str, list[Row]] = {}
     for row in rows:
         tabs.setdefault(row.tab, []).append(row)
@@ -67,16 +67,16 @@ def _tab_table(rows: list[Row]) -> Iterator[str]:
         worst = max(of_tab, key=lambda row: (row.own_gap, row.total_gap))
         faulty = [row for row in of_tab if row.status not in ("ok", "follows")]
         status = ", ".join(dict.fromkeys(row.status for row in faulty or of_tab if row.status != "ok")) or "ok"
-        counts = f"{tab:<22}{len(of_tab):>7}{sum(row.cells for row in of_tab):>10,}"
+        counts = f"{tab:<22}{len(of_tab):>7}{sum(row.cells for row in of_tab):>12,}"
         own, total = _gap(worst.own_gap), _gap(max(row.total_gap for row in of_tab))
         yield f"{counts}{own:>10}{total:>11}  {worst.worst_cell:<11}{status}"
 
 
 def _place_table(rows: list[Row]) -> Iterator[str]:
-    yield f"{'place':<28}{'tab':<22}{'cells':>9}{'own gap':>10}{'total gap':>11}  {'worst cell':<11}status"
+    yield f"{'place':<28}{'tab':<22}{'cells':>12}{'own gap':>10}{'total gap':>11}  {'worst cell':<11}status"
     for row in rows:
         gaps = f"{_gap(row.own_gap):>10}{_gap(row.total_gap):>11}"
-        yield f"{row.name:<28}{row.tab:<22}{row.cells:>9,}{gaps}  {row.worst_cell:<11}{row.status}"
+        yield f"{row.name:<28}{row.tab:<22}{row.cells:>12,}{gaps}  {row.worst_cell:<11}{row.status}"
 
 
 def _gap(gap: float) -> str:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
-from sheetgpt.check.evaluate import run
-from sheetgpt.check.inputs import inputs, live_for
+from sheetgpt.check.evaluate import Layers, run
+from sheetgpt.check.inputs import inputs, live_for, upstream
 from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.models.unicode import class_ranges
 from sheetgpt.models.weights import Weights, bundled, digest, find_model
 from sheetgpt.plan.live import Live
+from sheetgpt.plan.stages import WHOLE
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.sheets import ParameterFact
 
 Env = Mapping[str, NDArray[Any]]
+_OF_IDS = frozenset({"prompt.n", "prompt.ids", "prompt.tokens"})  # what follows from a prompt's ids
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,18 @@ class Source:
             return cls(
                 None, f"the workbook was made from other weights than the {name!r} here; give theirs with --model"
             )
-        return cls(weights, f"the CSV files of {weights.name}")
+        return cls(weights, f"the files of {weights.name}{_how_far(book.card)}")
+
+
+def _how_far(card: Card) -> str:
+    """That what a part of the pipeline is given is computed too."""
+    return "" if card.stages == WHOLE else f"; of {card.stages}, what goes in is computed from the prompt"
 
 
 def _made_from_others(weights: Weights, own: Env, recorded: Mapping[str, str]) -> bool:
     """Whether some weight is not ours though the workbook's record of it fits its numbers: nobody changed it there."""
-    foreign = [name for name in weights if recorded.get(name) != weights.digest(name)]
-    return any(recorded.get(name) == digest([own[name]]) for name in foreign)
+    foreign = [name for name in recorded if recorded[name] != weights.digest(name)]
+    return any(recorded[name] == digest([own[name]]) for name in foreign)
 
 
 def _cuts_alike(live: Live, tokenizer: Tokenizer) -> bool:
@@ -73,7 +80,8 @@ def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
     if source.weights is None:
         return run(book.plan, stands), ""
     prompt, problem = _prompt(book, source.weights, _as_text(own["prompt.text"][0, 0]))
-    return run(book.plan, prompt, source.weights, stands), problem
+    before = upstream(book, Layers(prompt, stands), source.weights)
+    return run(book.plan, prompt, before, source.weights, stands), problem
 
 
 def _as_text(value: object) -> str:
@@ -95,7 +103,7 @@ def _prompt(book: Blueprint, weights: Weights, prompt: str) -> tuple[Env, str]:
     values = inputs(book.plan, prompt, ids, tokenizer)
     if book.card.live:
         return values | given_ids(ids, book.card.n_rows), ""
-    return {k: v for k, v in values.items() if not problem or k not in {"prompt.n", "prompt.ids"}}, problem
+    return {k: v for k, v in values.items() if not problem or k not in _OF_IDS}, problem
 
 
 def _fitting(card: Card, weights: Weights, tokenizer: Tokenizer, prompt: str) -> list[int]:
@@ -107,6 +115,7 @@ def _fitting(card: Card, weights: Weights, tokenizer: Tokenizer, prompt: str) ->
     return ids
 
 
-def facts(weights: Weights) -> list[ParameterFact]:
-    """Lines of the Parameters tab."""
-    return [ParameterFact(n, weights.path(n).name, weights.file_digest(n), weights.digest(n)) for n in weights]
+def facts(weights: Weights, names: Iterable[str] | None = None) -> list[ParameterFact]:
+    """Lines of the Parameters tab, for all weights or those of `names`."""
+    wanted = weights if names is None else names
+    return [ParameterFact(n, weights.path(n).name, weights.file_digest(n), weights.digest(n)) for n in wanted]

@@ -7,7 +7,7 @@ cell of the file accounted for. Cached values are never taken for a recalculatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,26 +15,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.check.claims import read_card, read_facts
 from sheetgpt.check.evaluate import Layers, evaluate
 from sheetgpt.check.faults import Fault, FaultKind, shown
-from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_numbers, as_text, failed, first_over, gaps, worst
-from sheetgpt.check.inspect import Places, inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
+from sheetgpt.check.found import Found, find
+from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
+from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
+from sheetgpt.check.places import Places, area_of
 from sheetgpt.check.result import CACHED, Report, Row
-from sheetgpt.check.source import Source, expected, facts
+from sheetgpt.check.source import expected, facts
+from sheetgpt.check.tally import tally
 from sheetgpt.engines import Values, get
-from sheetgpt.errors import LayoutError, WorkbookError
 from sheetgpt.models.weights import digest
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_cell, parse_ref
-from sheetgpt.sheet.blueprint import Blueprint
-from sheetgpt.sheet.book import Book, CellError, Value
+from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.cells import Cell, Sheet
-from sheetgpt.sheet.layout import Range
+from sheetgpt.sheet.grid import CellError, Grid, Value
 from sheetgpt.sheet.lower import lower
-from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.sheets import labels_of, names_of, sheets
+
+# How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
+_TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE}
 
 
 def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Report:
@@ -43,69 +44,24 @@ def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Re
     `engine` is a name that `sheetgpt engines` lists, or `cached`; `model` a bundled name or a folder where the
     card's model is not bundled. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`.
     """
-    book = read(path)
-    blueprint = _blueprint(book)
-    return _Check(book, blueprint, _engine_values(book, engine), engine, model).report()
-
-
-def _blueprint(book: Book) -> Blueprint:
-    """The plan that the card stands for, once it is sure that the file is large enough to hold it."""
-    card = read_card(book)
-    named = card.config.n_weights
-    present = sum(len(sheet.values) for sheet in book.sheets.values())
-    try:
-        if named > present:
-            raise LayoutError(f"its card names {named:,} weights, the file has {present:,} cells")
-        if card.config.n_layer * card.config.n_head > len(book.names):
-            raise LayoutError("its card names more heads than the file has names")
-        blueprint = Blueprint.of(card)
-    except LayoutError as error:
-        raise WorkbookError(f"{book.path.name}: {error}") from None
-    planned = sum(box.rows * box.cols for box in blueprint.layout.ranges.values())
-    computed = sum((r1 - r0 + 1) * (c1 - c0 + 1) for s in book.sheets.values() for r0, c0, r1, c1 in s.areas())
-    if computed > 2 * planned or planned > 2 * (present + computed):
-        raise WorkbookError(f"{book.path.name}: its card plans {planned:,} cells, formulas compute {computed:,}")
-    return blueprint
-
-
-def _engine_values(book: Book, engine: str) -> Values:
-    if engine != CACHED:
-        return get(engine).recalculate(book.path)
-    return {name: {at: sheet.values.get(at) for at in sheet.formula_cells()} for name, sheet in book.sheets.items()}
+    return _Check(find(path, engine, model), engine).report()
 
 
 class _Check:
     """One run of verify: what was found, what was wanted, and the faults between them."""
 
-    def __init__(self, book: Book, blueprint: Blueprint, values: Values, engine: str, model: str | None) -> None:
-        self.book, self.blueprint, self.values, self.engine = book, blueprint, values, engine
-        self.plan, self.ranges = blueprint.plan, blueprint.layout.ranges
-        self.found = {name: self._found(name, _named(book, box)) for name, box in self.ranges.items()}
-        self.facts = read_facts(book, blueprint)
-        recorded = {fact.name: fact.numbers_sha256 for fact in self.facts}
-        self.source = Source.find(blueprint, self.found, recorded, model)
-        self.wanted, self.prompt_problem = expected(blueprint, self.source, self.found)
-        claimed = facts(self.source.weights) if self.source.weights else self.facts
+    def __init__(self, workbook: Found, engine: str) -> None:
+        self.workbook, self.engine = workbook, engine
+        self.book, self.blueprint, self.computed = workbook.book, workbook.blueprint, workbook.computed
+        self.found, self.facts, self.source = workbook.values, workbook.facts, workbook.source
+        self.plan, self.ranges = self.blueprint.plan, self.blueprint.layout.ranges
+        self.wanted, self.prompt_problem = expected(self.blueprint, self.source, self.found)
+        claimed = facts(self.source.weights, self.plan.parameters) if self.source.weights else self.facts
         labels = {name: self.found[name] for name in self._labels}  # a label is right if it shows what stands there
-        self.sheets = list(sheets(blueprint, Layers(labels, self.wanted), claimed))
-        self.places = _places(blueprint)
+        self.sheets = list(sheets(self.blueprint, Layers(labels, self.wanted), claimed))
+        self.places = Places(self.blueprint)
 
-    # ---- what was found
-
-    def _found(self, name: str, box: Range | None) -> NDArray[Any]:
-        """A place's values: computed ones from the engine, the rest as they stand; text as objects."""
-        block = np.full(self.plan[name].shape, None) if box is None else self._block(box)
-        return as_text(block) if name in self.plan.text else as_numbers(block)
-
-    def _block(self, box: Range) -> NDArray[Any]:
-        block = self.book.sheets[box.tab].block(box.row, box.col, box.rows, box.cols)
-        computed = self.values.get(box.tab, {})
-        if computed:  # also where a constant should stand
-            for r in range(box.rows):
-                for c in range(box.cols):
-                    at = (box.row + r, box.col + c)
-                    block[r, c] = computed.get(at, block[r, c])
-        return block
+    # ---- what was wanted
 
     def _own(self, name: str) -> NDArray[Any]:
         """The place recomputed from the workbook's own inputs; NaN where those make no sense."""
@@ -128,7 +84,8 @@ class _Check:
 
     def _inputs_fail(self, name: str) -> bool:
         """Whether some input of the place holds an error, or text for a number."""
-        return any(failed(self.found[i]).any() for i in self.plan.inputs(name))
+        inputs = (i for i in self.plan.inputs(name) if i not in self.workbook.same)
+        return any(failed(self.found[i]).any() for i in inputs)
 
     # ---- what is wrong
 
@@ -193,12 +150,12 @@ class _Check:
 
     def _label_faults(self, sheet: Sheet) -> Iterator[Fault]:
         """Values of formulas that belong to no place: labels, a total."""
-        stands = self.book.sheets[sheet.tab.name].values
-        cached = {sheet.tab.name: {**self.values.get(sheet.tab.name, {}), **stands}}
-        for kind, values in ((FaultKind.VALUE, self.values), (FaultKind.STALE, cached)):
-            for cell, found in _differing(sheet, values):
+        stands, computed = self.book.sheets[sheet.tab.name].values, self.computed.get(sheet.tab.name, Grid({}))
+        cached = Layers(stands, computed)
+        for kind, values in ((FaultKind.VALUE, computed), (FaultKind.STALE, cached)):
+            for cell, found in _differing(sheet.cells, values):
                 at = (cell.row, cell.col)
-                if (sheet.tab.name, *at) not in self.places:
+                if not self.places.at(sheet.tab.name, *at):
                     told = (shown(found), shown(cell.cached))
                     yield Fault(kind, "", sheet.tab.name, a1(*at), *told, formula=str(cell.body))
             if self.engine == CACHED or self._labels_differ:
@@ -207,6 +164,9 @@ class _Check:
     def _row(self, name: str, told: dict[str, list[Fault]]) -> Row:
         expr, box = self.plan[name], self.ranges[name]
         faults = told.setdefault(name, [])
+        if name in self.workbook.same:
+            status = faults[0].kind.value if faults else "ok"
+            return Row(name, box.tab, expr.op, box.rows * box.cols, 0.0, 0.0, a1(box.row, box.col), status)
         given = expr.op == "data"
         wanted = self.wanted[name] if given else self._own(name)
         own = gaps(self.found[name], wanted)
@@ -228,12 +188,11 @@ class _Check:
 
     def _value_faults(self, name: str, gap: NDArray[np.float64], wanted: NDArray[Any]) -> Iterator[Fault]:
         role = self.plan.roles[name]
-        given = self.plan[name].op == "data"
-        tolerance = 0.0 if given else OWN_TOLERANCE
+        tolerance = _TOLERANCES.get(role, 0.0)
         at = first_over(gap, tolerance)
         if at is None:
             return
-        kind = {Role.PARAMETER: FaultKind.WEIGHT, Role.INPUT: FaultKind.INPUT, Role.VALUE: FaultKind.VALUE}[role]
+        kind = {Role.PARAMETER: FaultKind.WEIGHT, Role.VALUE: FaultKind.VALUE}.get(role, FaultKind.INPUT)
         more = int((gap > tolerance).sum()) - 1
         yield self._fault(kind, name, at, self._raw(name, at), _item(wanted, at), float(gap[at]), more)
 
@@ -253,15 +212,24 @@ class _Check:
         sheet = self.book.sheets.get(box.tab)
         if sheet is None:
             return
-        block, found = sheet.block(box.row, box.col, box.rows, box.cols), self.found[name]
-        text = name in self.plan.text
-        missing = np.array([v is None or (text and v == "") for v in block.ravel()], dtype=bool).reshape(block.shape)
-        cached: NDArray[Any] = as_text(block) if text else as_numbers(block)
+        cached, missing = self._cached(name, sheet.values)
+        found = self.found[name]
         right = gaps(cached, self.wanted[name]) <= TOTAL_TOLERANCE
         gap = np.where(missing | right, 0.0, gaps(cached, found))
         if at := first_over(gap, TOTAL_TOLERANCE):
             more = int((gap > TOTAL_TOLERANCE).sum()) - 1
             yield self._fault(FaultKind.STALE, name, at, cached[at], _item(found, at), float(gap[at]), more)
+
+    def _cached(self, name: str, stands: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """What the file remembers of a computed place, and which cells remember nothing."""
+        area = area_of(self.ranges[name])
+        numbers = stands.numbers(area)
+        if name not in self.plan.text and np.isfinite(numbers).all():
+            return numbers, np.zeros(numbers.shape, bool)
+        block = stands.values_of(area)
+        empty = (None, "") if name in self.plan.text else (None,)
+        missing = np.array([v in empty for v in block.ravel()], dtype=bool).reshape(block.shape)
+        return (as_text(block) if name in self.plan.text else numbers), missing
 
     def _fault(
         self,
@@ -282,7 +250,7 @@ class _Check:
 
     def _token(self, name: str, row: int) -> str:
         """The token, word or character whose row it is, for places that have a row for each."""
-        labels = labels_of(name) if self.plan.roles[name] is Role.VALUE else ""
+        labels = labels_of(name) if self.plan.roles[name] in (Role.VALUE, Role.UPSTREAM) else ""
         return str(self.wanted[labels][row, 0]) if labels else ""
 
     def _raw(self, name: str, at: tuple[int, int]) -> Value:
@@ -291,45 +259,52 @@ class _Check:
         cell = (box.row + at[0], box.col + at[1])
         sheet = self.book.sheets.get(box.tab)
         stands = sheet.values.get(cell) if sheet else None
-        return self.values.get(box.tab, {}).get(cell, stands)
+        return self.computed.get(box.tab, Grid({})).get(cell, stands)
 
     # ---- what was looked at
 
     def _count(self, report: Report) -> None:
-        expected_cells = {(s.tab.name, c.row, c.col) for s in self.sheets for c in s.cells} | set(self.places)
-        present = {(n, *at) for n, s in self.book.sheets.items() for at in {*s.values, *s.formula_cells()}}
-        computed = {(n, *at) for n, s in self.book.sheets.items() for at in s.formula_cells()}
-        checked = present & expected_cells
-        strays = sorted(present - expected_cells)
+        planned = {sheet.tab.name: sheet for sheet in self.sheets}
+        tallies = [tally(sheet, planned.get(tab), self.places.on(tab)) for tab, sheet in self.book.sheets.items()]
+        report.cells_present = sum(t.present for t in tallies)
+        report.cells_checked = sum(t.planned for t in tallies)
         if self.engine == CACHED:
-            checked -= computed
-            report.unchecked.append(f"{len(computed):,} formula cells: cached values are the file's own, no engine ran")
-        if strays:
-            tab, r, c = strays[0]
-            report.unchecked.append(f"{len(strays):,} cells that the plan does not know, the first {tab}!{a1(r, c)}")
+            computed = sum(t.computed for t in tallies)
+            report.cells_checked -= sum(t.planned_computed for t in tallies)
+            report.unchecked.append(f"{computed:,} formula cells: cached values are the file's own, no engine ran")
+        if strays := report.cells_present - sum(t.planned for t in tallies):
+            first = min(f"{tab}!{t.stray}" for tab, t in zip(self.book.sheets, tallies, strict=True) if t.stray)
+            report.unchecked.append(f"{strays:,} cells that the plan does not know, the first {first}")
         tabs = [tab.name for tab in self.blueprint.layout.tabs]
         report.unchecked += unplanned(self.book, tabs, names_of(self.blueprint))
         if self.source.weights and self.source.weights.name != report.model:
             others = f"the weights are those of {self.source.weights.name!r}, the card names {report.model!r}"
             report.unchecked.append(others)
         if self.source.weights is None:
-            report.unchecked.append(f"weights and vocabulary against their source: {self.source.note}")
-        report.cells_present, report.cells_checked = len(present), len(checked)
+            given = Role.UPSTREAM in self.plan.roles.values()
+            what = "weights, vocabulary and the input" if given else "weights and vocabulary"
+            report.unchecked.append(f"{what} against their source: {self.source.note}")
 
 
-def recalculated_differs(pages: list[Sheet], values: Values) -> str:
+def recalculated_differs(pages: Iterable[Sheet], values: Values) -> str:
     """The first cell where an engine's values differ from the numbers that were written; empty if none does."""
     for sheet in pages:
-        for cell, found in _differing(sheet, values):
+        computed = values.get(sheet.tab.name, Grid({}))
+        for cell, found in _differing(sheet.cells, computed):
             return f"{sheet.tab.name}!{a1(cell.row, cell.col)}: {shown(found)}, not {shown(cell.cached)}"
+        for mass in (mass for mass in sheet.masses if mass.formula):
+            wanted = np.concatenate(list(mass.rows()))
+            if at := first_over(gaps(computed.numbers(area_of(mass.box)), wanted), TOTAL_TOLERANCE):
+                row, col = mass.box.row + at[0], mass.box.col + at[1]
+                found = computed.get((row, col))
+                return f"{sheet.tab.name}!{a1(row, col)}: {shown(found)}, not {shown(float(wanted[at]))}"
     return ""
 
 
-def _differing(sheet: Sheet, values: Values) -> Iterator[tuple[Cell, Value]]:
-    computed = values.get(sheet.tab.name, {})
-    for cell in sheet.cells:
+def _differing(planned: Iterable[Cell], values: Mapping[tuple[int, int], Value]) -> Iterator[tuple[Cell, Value]]:
+    for cell in planned:
         if cell.cached is not None and not isinstance(cell.cached, CellError):
-            found = computed.get((cell.row, cell.col))
+            found = values.get((cell.row, cell.col))
             if not _same(found, cell.cached):
                 yield cell, found
 
@@ -340,29 +315,9 @@ def _same(found: Value, wanted: object) -> bool:
     return (found or "") == wanted and not isinstance(found, CellError)
 
 
-def _named(book: Book, box: Range) -> Range | None:
-    """Where the workbook's defined name says that a place is; None if that is nowhere, or of another shape."""
-    try:
-        tab, (r0, c0, r1, c1) = parse_ref(book.reference(box.name))
-    except ValueError:
-        return None
-    same = tab in book.sheets and (r1 - r0 + 1, c1 - c0 + 1) == (box.rows, box.cols)
-    return Range(box.name, tab, r0, c0, box.rows, box.cols) if same else None
-
-
 def _item(values: NDArray[Any], at: tuple[int, int]) -> object:
     value = values[at]
     return float(value) if isinstance(value, np.floating) else value
-
-
-def _places(blueprint: Blueprint) -> Places:
-    """Which place every cell belongs to; views share the cells of others."""
-    out: Places = {}
-    for name, box in blueprint.layout.ranges.items():
-        if not blueprint.plan.is_view(name):
-            for r in range(box.rows):
-                out |= {(box.tab, box.row + r, box.col + c): name for c in range(box.cols)}
-    return out
 
 
 def _by_place(faults: Iterator[Fault]) -> dict[str, list[Fault]]:

@@ -18,13 +18,15 @@ from sheetgpt.errors import SheetGPTError, one_line
 # command -> the module that holds it, and its line of help
 COMMANDS = {
     "build": ("sheetgpt.cli.build", "Write the workbook of a prompt."),
+    "plan": ("sheetgpt.cli.plan", "Tell what a build would give, before building."),
     "verify": ("sheetgpt.cli.verify", "Check a workbook: every cell, every formula, every weight."),
+    "crosscheck": ("sheetgpt.cli.crosscheck", "Compare a workbook's logits with another implementation's."),
     "recalc": ("sheetgpt.cli.recalc", "Type values into a workbook and compute every formula anew."),
     "generate": ("sheetgpt.cli.text", "Continue a prompt, token by token."),
     "tokens": ("sheetgpt.cli.text", "Cut a prompt into tokens."),
     "explain": ("sheetgpt.cli.explain", "Tell of a place: its shape, formula, meaning and inputs."),
     "engines": ("sheetgpt.cli.explain", "List the programs that can recalculate a workbook."),
-    "weights": ("sheetgpt.cli.weights", "Look at models."),
+    "weights": ("sheetgpt.cli.weights", "Import, fetch, export models, and look at them."),
     "train": ("sheetgpt.cli.train", "Train the bundled models anew (needs PyTorch)."),
 }
 

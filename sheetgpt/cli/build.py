@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 @click.option("--characters", type=click.IntRange(min=1), help="Room for characters.  [default: 4 for each token]")
 @click.option("--word-bytes", type=click.IntRange(min=2), help="Room for a word's bytes.  [default: 20]")
 @click.option("--fixed", is_flag=True, help="For this prompt alone: its token ids are data.")
-@click.option("--check/--no-check", default=True, help="Recalculate it with ironcalc before handing it over.")
+@click.option("--stages", metavar="A..B", default="..", help="A part of the pipeline: h3, embed..h0, ln_f.. or ..h1.")
+@click.option("--compact", is_flag=True, help="A third smaller; LibreOffice and openpyxl read it, IronCalc does not.")
+@click.option(
+    "--check/--no-check",
+    default=None,
+    help="Recalculate it with ironcalc before handing it over.  [default: up to 3 million cells]",
+)
 def build(
     prompt: str,
     model: str,
@@ -31,45 +38,58 @@ def build(
     characters: int | None,
     word_bytes: int | None,
     fixed: bool,
-    check: bool,
+    stages: str,
+    compact: bool,
+    check: bool | None,
 ) -> None:
     """Write the workbook of PROMPT: GPT-2's forward pass as formulas, one tab per stage.
 
-    Another prompt can be typed into it, as long as there is room. Exit code 2 for anything wrong with the call;
-    nothing is left half-written.
+    Another prompt can be typed into it, as long as there is room. --stages makes the workbook of a part: of the stages
+    prompt, embed, a block each (h0, h1 ...), ln_f, logits and next. What goes into it numpy computes, unless it begins
+    with the prompt. Exit code 2 for anything wrong with the call; nothing is left half-written.
     """
     from sheetgpt.build import Room
     from sheetgpt.build import build as build_workbook
     from sheetgpt.models.weights import find_model
+    from sheetgpt.plan.stages import WHOLE, Stages
 
-    if fixed and (characters or word_bytes):
-        raise click.UsageError(
-            "--characters and --word-bytes are of a workbook that takes other prompts, not of --fixed"
-        )
     weights = find_model(model)
+    part = Stages.parse(stages, weights.config)
+    if (characters or word_bytes) and (fixed or "prompt" not in part):
+        other = "--fixed" if fixed else f"--stages {part}"
+        raise click.UsageError(
+            f"--characters and --word-bytes are of a workbook that takes other prompts, not of {other}"
+        )
+    if compact and check:
+        raise click.UsageError("ironcalc does not read --compact files: leave out --check and verify with libreoffice")
     room = Room(tokens, characters, word_bytes, fixed)
-    path = output or default_path(prompt, weights.name)
-    make_parent = output is None
+    path = output or default_path(prompt, weights.name, "" if part == WHOLE else str(part))
+    ask = partial(build_workbook, weights, prompt, path, room, part, progress=progress)
     try:
-        built = build_workbook(weights, prompt, path, room, check=check, make_parent=make_parent, progress=progress)
+        built = ask(compact=compact, check=check, make_parent=output is None)
     finally:
         progress("")
-    _tell(built, path, model)
+    _tell(built, path, model, compact)
 
 
-def _tell(built: Built, path: Path, model: str) -> None:
+def _tell(built: Built, path: Path, model: str, compact: bool) -> None:
     from sheetgpt.models.weights import bundled
+    from sheetgpt.plan.stages import WHOLE
+    from sheetgpt.sheet.zipped import LARGEST
 
     env = built.env
     plan = built.blueprint.plan
     formulas = sum(e.shape[0] * e.shape[1] for name, e in plan.items() if e.args and not plan.is_view(name))
-    shown = one_line(path)
-    click.echo(f"{shown}  ({path.stat().st_size / 1e6:.1f} MB, {formulas:,} computed cells)")
-    click.echo(f"next token  {env['next.text'][0, 0]}  (id {int(env['next.id'][0, 0])}, {env['top.prob'][0, 0]:.1%})")
-    if built.engine:
-        where = "" if model in bundled() else f" --model {one_line(model)}"
-        click.echo(
-            f"recalculated by {built.engine}, equal to numpy; `sheetgpt verify {shown}{where}` checks everything"
-        )
-    else:
-        click.echo("not recalculated; its cached values are numpy's")
+    shown, size = one_line(path), path.stat().st_size
+    click.echo(f"{shown}  ({size / 1e6:.1f} MB, {formulas:,} computed cells)")
+    if size > LARGEST:
+        click.echo("LibreOffice opens no file of more than 2 GiB; --compact makes it a third smaller")
+    if built.blueprint.card.stages != WHOLE:
+        click.echo(f"stages      {built.blueprint.card.stages}")
+    if "next.id" in plan:
+        text, token, share = (env[name][0, 0] for name in ("next.text", "next.id", "top.prob"))
+        click.echo(f"next token  {text}  (id {int(token)}, {share:.1%})")
+    where = "" if model in bundled() else f" --model {one_line(model)}"
+    where += " --engine libreoffice" if compact else ""
+    done = f"recalculated by {built.engine}, equal to numpy" if built.engine else "not recalculated yet"
+    click.echo(f"{done}; `sheetgpt verify {shown}{where}` checks everything")

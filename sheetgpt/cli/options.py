@@ -25,7 +25,8 @@ def progress(step: str) -> None:
         click.echo(f"\r\033[K{step} ..." if step else "\r\033[K", err=True, nl=False)
 
 
-def default_path(prompt: str, model: str) -> Path:
-    """`outputs/` with a name made of prompt and model: `mike-is-quick-he-moves.fable.xlsx`."""
+def default_path(prompt: str, model: str, part: str = "") -> Path:
+    """`outputs/` with a name made of prompt, model and part: `mike-is-quick-he-moves.fable.h3.xlsx`."""
     words, name = (re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")[:40].strip("-") for text in (prompt, model))
-    return Path("outputs") / f"{words or 'prompt'}.{name or 'model'}.xlsx"
+    stem = f"{words or 'prompt'}.{name or 'model'}"
+    return Path("outputs") / f"{stem}.{part.replace('..', '-')}.xlsx" if part else Path("outputs") / f"{stem}.xlsx"

@@ -13,17 +13,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import orjson
 
 from sheetgpt.errors import EngineError, EngineMissingError
-from sheetgpt.sheet.book import Area, CellError, Value, cells
+from sheetgpt.sheet.grid import Area, Block, CellError, Grid, Value, cells
+from sheetgpt.sheet.runs import LEAST
 from sheetgpt.sheet.strip import strip_caches
 
-Values = dict[str, dict[tuple[int, int], Value]]
+Values = Mapping[str, Grid]
 Areas = dict[str, list[Area]]
 
 TIMEOUT = 900.0  # seconds
@@ -99,10 +101,22 @@ def unpack(name: str, areas: Areas, out: Path) -> Values:
         lists: dict[str, list[Any]] = orjson.loads(out.read_bytes())
     except (OSError, ValueError):
         raise EngineError(f"{name} ended without a result") from None
-    return {
-        tab: dict(zip((c for area in found for c in cells(area)), map(_loaded, lists[tab]), strict=True))
-        for tab, found in areas.items()
-    }
+    return {tab: _grid(found, lists[tab]) for tab, found in areas.items()}
+
+
+def _grid(areas: list[Area], values: list[Any]) -> Grid:
+    """The values of areas' cells, in their order: large areas of numbers as blocks."""
+    single: dict[tuple[int, int], Value] = {}
+    blocks, start = [], 0
+    for area in areas:
+        r0, c0, r1, c1 = area
+        part = values[start : start + (r1 - r0 + 1) * (c1 - c0 + 1)]
+        start += len(part)
+        if len(part) >= LEAST and set(map(type, part)) <= {float, int}:
+            blocks.append(Block.of(r0, c0, np.array(part, np.float64).reshape(r1 - r0 + 1, -1)))
+        else:
+            single.update(zip(cells(area), map(_loaded, part), strict=True))
+    return Grid(single, blocks)
 
 
 def _loaded(value: Any) -> Value:

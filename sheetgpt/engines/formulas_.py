@@ -22,7 +22,8 @@ from openpyxl.formula.tokenizer import Token, Tokenizer, TokenizerError
 from sheetgpt.engines.base import Areas, WorkerEngine
 from sheetgpt.errors import EngineError
 from sheetgpt.sheet import a1
-from sheetgpt.sheet.book import Area, Book, CellError, Formula, Sheet, Value, cells
+from sheetgpt.sheet.book import Book, Formula, Sheet
+from sheetgpt.sheet.grid import Area, CellError, Value, cells
 from sheetgpt.sheet.readback import read
 
 Array = npt.NDArray[Any]

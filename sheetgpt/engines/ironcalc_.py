@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sheetgpt.engines.base import Areas, WorkerEngine
 from sheetgpt.errors import EngineError
-from sheetgpt.sheet.book import Area, CellError, Value, cells
+from sheetgpt.sheet.grid import Area, CellError, Value, cells
 
 if TYPE_CHECKING:
     import ironcalc

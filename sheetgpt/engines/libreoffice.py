@@ -1,4 +1,4 @@
-"""LibreOffice: the engine that users have. It converts the stripped workbook, and we read what it saved."""
+"""LibreOffice: the engine that users have. It computes the stripped workbook, and we read what it saved."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from sheetgpt.engines.base import MEMORY, TIMEOUT, Areas, Values, require, run
+import numpy as np
+
+from sheetgpt.engines.base import MEMORY, TIMEOUT, Values, require, run
+from sheetgpt.engines.macro import COMPUTE, write_profile
 from sheetgpt.errors import EngineError
-from sheetgpt.sheet.book import Book, cells
+from sheetgpt.sheet.grid import Area, Block, CellError, Grid, Value, cells
 from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.strip import strip_caches
 
@@ -24,15 +28,24 @@ _PLACES = (
     "/opt/libreoffice/program/soffice",
     "/snap/bin/libreoffice",
 )
-_SETTINGS = (  # always recalculate; run no macros; follow no links
-    ("Calc/Formula/Load", "OOXMLRecalcMode", "0"),
-    ("Calc/Formula/Load", "ODFRecalcMode", "0"),
-    ("Calc/Content/Update", "Link", "2"),
-    ("Common/Security/Scripting", "MacroSecurityLevel", "3"),
-    ("Common/Security/Scripting", "DisableMacrosExecution", "true"),
-    ("Common/Security/Scripting", "BlockUntrustedRefererLinks", "true"),
-    ("Common/Misc", "FirstRun", "false"),
+_SETTINGS = (  # always recalculate; run no macro of a document; follow no links
+    ("org.openoffice.Office.Calc/Formula/Load", "OOXMLRecalcMode", "0"),
+    ("org.openoffice.Office.Calc/Content/Update", "Link", "2"),
+    ("org.openoffice.Office.Common/Security/Scripting", "MacroSecurityLevel", "3"),
+    ("org.openoffice.Office.Common/Security/Scripting", "BlockUntrustedRefererLinks", "true"),
+    ("org.openoffice.Office.Common/Misc", "FirstRun", "false"),
+    ("org.openoffice.Setup/Office", "ooSetupInstCompleted", "true"),  # or a first start puts a library over ours
 )
+_OPTIONS = ("--headless", "--norestore", "--nolockcheck", "--nodefault", "--nofirststartwizard")
+_ESCAPED, _PLAIN = re.compile(r"\\([\\rn])"), {"\\": "\\", "r": "\r", "n": "\n"}
+_ERRORS = {  # as LibreOffice's own export to .xlsx names them
+    **dict.fromkeys((502, 504, 508, 509, 519), "#VALUE!"),
+    503: "#NUM!",
+    521: "#NULL!",
+    524: "#REF!",
+    525: "#NAME?",
+    532: "#DIV/0!",
+}
 
 
 class LibreOffice:
@@ -60,11 +73,34 @@ class LibreOffice:
         with tempfile.TemporaryDirectory(prefix="sheetgpt-") as name:
             folder = Path(name)
             areas = strip_caches(path, folder / "book.xlsx")
-            run(self.name, _command(program, folder), folder, timeout, memory)
-            result = folder / "out" / "book.xlsx"
-            if not result.exists():
+            if not areas:
+                return {}
+            order = read(folder / "book.xlsx", ()).tabs
+            (folder / "job").write_text("".join(_job(order.index(tab), found) for tab, found in areas.items()))
+            run_macro(program, folder, COMPUTE, timeout, memory)
+            if not (folder / "out.xlsx").exists():
                 raise EngineError(f"libreoffice could not load {Path(path).name}")
-            return _collect(read(result, areas), areas)
+            new = {tab: f"sheetgpt {order.index(tab)}" for tab in areas}  # as the macro renames them
+            matrices = {new[tab]: [area for area in areas[tab] if area[:2] != area[2:]] for tab in areas}
+            book = read(folder / "out.xlsx", matrices, matrices=matrices)
+            apart = _apart(folder / "apart")
+            return {tab: _computed(book.sheets[new[tab]].values, areas[tab], apart.get(new[tab], {})) for tab in areas}
+
+
+def run_macro(program: str, folder: Path, macro: str, timeout: float, memory: int) -> None:
+    """Run a macro in a LibreOffice of its own, with a private profile in `folder`.
+
+    Raises `EngineError`, with what the macro left in the file `failed`, if any.
+    """
+    write_profile(folder, macro, _profile())
+    profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
+    try:
+        run("libreoffice", [program, profile, *_OPTIONS, "macro:///Standard.Module1.Main"], folder, timeout, memory)
+    finally:
+        failed = folder / "failed"
+        why = " ".join(failed.read_text("utf-8", "replace").split()) if failed.exists() else ""
+    if why:
+        raise EngineError(f"libreoffice failed: {why[:300]}")
 
 
 def find() -> str | None:
@@ -91,30 +127,39 @@ def _version(program: str) -> str | None:
     return found[0] if found else None
 
 
-def _command(program: str, folder: Path) -> list[str]:
-    user = folder / "profile" / "user"
-    user.mkdir(parents=True)
-    (user / "registrymodifications.xcu").write_text(_profile(), encoding="utf-8")
-    options = ["--headless", "--norestore", "--nolockcheck", "--nodefault", "--nofirststartwizard"]
-    convert = ["--convert-to", "xlsx:Calc MS Excel 2007 XML", "--outdir", str(folder / "out")]
-    profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
-    return [program, profile, *options, *convert, str(folder / "book.xlsx")]
+def _job(sheet: int, areas: list[Area]) -> str:
+    """A sheet's number and the columns and rows that enclose its formulas, a line for each."""
+    first, last = (min(a[:2][i] for a in areas) for i in (1, 0)), (max(a[2:][i] for a in areas) for i in (1, 0))
+    return "".join(f"{n}\n" for n in (sheet, *first, *last))
 
 
 def _profile() -> str:
     items = "".join(
-        f'<item oor:path="/org.openoffice.Office.{path}"><prop oor:name="{name}" oor:op="fuse">'
-        f"<value>{value}</value></prop></item>"
+        f'<item oor:path="/{path}"><prop oor:name="{name}" oor:op="fuse"><value>{value}</value></prop></item>'
         for path, name, value in _SETTINGS
     )
     space = 'xmlns:oor="http://openoffice.org/2001/registry"'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<oor:items {space}>{items}</oor:items>\n'
 
 
-def _collect(book: Book, areas: Areas) -> Values:
+def _apart(path: Path) -> dict[str, dict[tuple[int, int], Value]]:
+    """Cells that show an error, or whose text has a carriage return, by tab."""
+    found: dict[str, dict[tuple[int, int], Value]] = {}
+    for line in path.read_bytes().decode("utf-8", "replace").split("\n")[:-1]:
+        sheet, row, col, value = line.split(" ", 3)
+        text = _ESCAPED.sub(lambda match: _PLAIN[match[1]], value[1:]) if value[0] == "=" else ""
+        error = CellError(_ERRORS.get(int(value), "#N/A")) if value[0] != "=" else None
+        found.setdefault(f"sheetgpt {sheet}", {})[int(row), int(col)] = text if error is None else error
+    return found
+
+
+def _computed(got: Grid, areas: list[Area], apart: Mapping[tuple[int, int], Value]) -> Grid:
     """The cells that formulas compute; a cell that was not saved is None."""
-    values: Values = {}
-    for tab, found in areas.items():
-        got = book.sheets[tab].values if tab in book.sheets else {}
-        values[tab] = {cell: got.get(cell) for area in found for cell in cells(area)}
-    return values
+    single: dict[tuple[int, int], Value] = {}
+    blocks = []
+    for area in areas:
+        if area[:2] != area[2:] and np.isfinite(numbers := got.numbers(area)).all():
+            blocks.append(Block.of(*area[:2], numbers))
+        else:
+            single |= {cell: apart.get(cell, got.get(cell)) for cell in cells(area)}
+    return Grid(single, blocks)

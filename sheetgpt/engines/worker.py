@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from sheetgpt.errors import SheetGPTError
-from sheetgpt.sheet.book import CellError, Value
+from sheetgpt.sheet.grid import CellError, Value
 
 MODULES = {"ironcalc": "sheetgpt.engines.ironcalc_", "formulas": "sheetgpt.engines.formulas_"}
 

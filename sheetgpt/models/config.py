@@ -9,7 +9,16 @@ from sheetgpt.errors import WeightError
 
 Shape = tuple[int, int]
 
-_LARGEST = {"n_layer": 512, "n_head": 512, "n_embd": 16_384, "n_ctx": 1_048_576, "n_vocab": 1_000_000}
+_LARGEST = {
+    "n_layer": 512,
+    "n_head": 512,
+    "n_embd": 16_384,
+    "n_ctx": 1_048_576,
+    "n_vocab": 1_000_000,
+    "n_inner": 65_536,
+}
+_AT_LEAST_TWO = {"n_vocab", "n_embd", "n_inner"}  # a table of one cell is no table to a spreadsheet
+ACTIVATIONS = ("gelu_new", "gelu", "quick_gelu", "relu")
 
 
 @dataclass(frozen=True)
@@ -26,11 +35,17 @@ class ModelConfig:
     n_layer: int
     eps: float = 1e-5
     tied: bool = True  # the head is `wte` again; otherwise `lm_head.w`
+    n_inner: int | None = None  # width of the hidden layer of the MLP, where it is not four times the embedding
+    activation: str = "gelu_new"  # of the MLP, by Hugging Face's name; this is the tanh form, OpenAI's
 
     def __post_init__(self) -> None:
+        if self.n_inner == 4 * self.n_embd:
+            object.__setattr__(self, "n_inner", None)  # so that equal models are equal
         for name, most in _LARGEST.items():
             value = getattr(self, name)
-            least = 2 if name in {"n_vocab", "n_embd"} else 1  # a table of one cell is no table to a spreadsheet
+            if name == "n_inner" and value is None:
+                continue
+            least = 2 if name in _AT_LEAST_TWO else 1
             if type(value) is not int or not least <= value <= most:
                 raise WeightError(f"config: {name} must be a whole number from {least} to {most:,}, not {value!r}")
         if self.n_embd % self.n_head:
@@ -39,6 +54,10 @@ class ModelConfig:
             raise WeightError(f"config: eps must be a number between 0 and 1, not {self.eps!r}")
         if type(self.tied) is not bool:
             raise WeightError(f"config: tied must be true or false, not {self.tied!r}")
+        if self.activation not in ACTIVATIONS:
+            raise WeightError(
+                f"config: activation must be one of {', '.join(ACTIVATIONS)}, not {self.activation!r:.40}"
+            )
 
     @property
     def d_head(self) -> int:
@@ -47,8 +66,8 @@ class ModelConfig:
 
     @property
     def d_mlp(self) -> int:
-        """Width of the hidden layer of the MLP: four times the embedding, as in GPT-2."""
-        return 4 * self.n_embd
+        """Width of the hidden layer of the MLP: four times the embedding, unless the model says otherwise."""
+        return self.n_inner or 4 * self.n_embd
 
     @property
     def head_name(self) -> str:
@@ -83,9 +102,10 @@ class ModelConfig:
         """Learned numbers in all."""
         return sum(rows * cols for rows, cols in self.shapes().values())
 
-    def to_dict(self) -> dict[str, int | float | bool]:
-        """Plain values, for JSON."""
-        return asdict(self)
+    def to_dict(self) -> dict[str, int | float | bool | str]:
+        """Plain values, for JSON; `n_inner` and `activation` only where they are not GPT-2's own."""
+        usual = {"n_inner": None, "activation": "gelu_new"}
+        return {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> ModelConfig:

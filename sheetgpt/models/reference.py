@@ -10,6 +10,7 @@ being (n,) or (1, n); `at` is the place, such as `h0.ln_1`; `a` holds the activa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import erf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,29 @@ Weights = Mapping[str, Array]
 Named = dict[str, Array]
 
 
-def gelu(x: Array) -> Array:
+def gelu_new(x: Array) -> Array:
     """[T, 4d] -> [T, 4d]: the tanh form of Hendrycks & Gimpel 2016, as in openai/gpt-2."""
     bend: Array = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
     return 0.5 * x * (1 + bend)
+
+
+def gelu_exact(x: Array) -> Array:
+    """[T, 4d] -> [T, 4d]: Hendrycks & Gimpel 2016, by the error function."""
+    return np.array([[v * (1 + erf(v / sqrt(2))) / 2 for v in row] for row in x.tolist()])
+
+
+def quick_gelu(x: Array) -> Array:
+    """[T, 4d] -> [T, 4d]: Hendrycks & Gimpel 2016, section 2, with a sigmoid."""
+    out: Array = x / (1 + np.exp(-1.702 * x))
+    return out
+
+
+def relu(x: Array) -> Array:
+    """[T, 4d] -> [T, 4d]: what is below zero becomes zero."""
+    return np.maximum(x, 0)
+
+
+GELUS = {"gelu_new": gelu_new, "gelu": gelu_exact, "quick_gelu": quick_gelu, "relu": relu}  # as Hugging Face says
 
 
 def linear(w: Weights, at: str, x: Array) -> Array:
@@ -67,24 +87,26 @@ def attention(w: Weights, a: Named, at: str, x: Array, n_head: int) -> Array:
     return out
 
 
-def mlp(w: Weights, a: Named, at: str, x: Array) -> Array:
+def mlp(w: Weights, a: Named, at: str, x: Array, gelu: str) -> Array:
     """[T, d] -> [T, d]: up to four times the width, bend, and down again."""
     a[f"{at}.pre"] = pre = linear(w, f"{at}.c_fc", x)  # [T, d] -> [T, 4d]
-    a[f"{at}.post"] = post = gelu(pre)  # [T, 4d]
+    a[f"{at}.post"] = post = GELUS[gelu](pre)  # [T, 4d]
     a[f"{at}.out"] = out = linear(w, f"{at}.c_proj", post)  # [T, 4d] -> [T, d]
     return out
 
 
-def block(w: Weights, a: Named, at: str, x: Array, n_head: int, eps: float) -> Array:
+def block(w: Weights, a: Named, at: str, x: Array, n_head: int, eps: float, gelu: str) -> Array:
     """[T, d] -> [T, d]: both parts read a normalised copy and add to what was there."""
     normed = layer_norm(w, a, f"{at}.ln_1", x, eps)  # [T, d]
     a[f"{at}.resid_mid"] = x = x + attention(w, a, f"{at}.attn", normed, n_head)  # [T, d]
     normed = layer_norm(w, a, f"{at}.ln_2", x, eps)  # [T, d]
-    a[f"{at}.resid_post"] = x = x + mlp(w, a, f"{at}.mlp", normed)  # [T, d]
+    a[f"{at}.resid_post"] = x = x + mlp(w, a, f"{at}.mlp", normed, gelu)  # [T, d]
     return x
 
 
-def forward(weights: Weights, ids: Sequence[int], *, n_layer: int, n_head: int, eps: float = 1e-5) -> Named:
+def forward(
+    weights: Weights, ids: Sequence[int], *, n_layer: int, n_head: int, eps: float = 1e-5, gelu: str = "gelu_new"
+) -> Named:
     """T token ids -> every activation by name, each a two-dimensional float64 array, in pipeline order.
 
     `forward(weights, [3, 1, 2], n_layer=2, n_head=4)["h0.attn.head3.pattern"]` is [3, 3]; `logits` and
@@ -98,7 +120,7 @@ def forward(weights: Weights, ids: Sequence[int], *, n_layer: int, n_head: int, 
     a["embed.pos"] = pos = w["wpe"][range(len(ids))]  # [n_ctx, d] -> [T, d]
     a["embed.out"] = x = token + pos  # [T, d]
     for i in range(n_layer):
-        x = block(w, a, f"h{i}", x, n_head, eps)  # [T, d]
+        x = block(w, a, f"h{i}", x, n_head, eps, gelu)  # [T, d]
     a["ln_f.last"] = last = layer_norm(w, a, "ln_f", x, eps)[-1:]  # [T, d] -> [1, d]
     a["logits"] = logits = w.get("lm_head.w", w["wte"]) @ last.T  # [V, d] @ [d, 1] -> [V, 1]
     a["probs"] = softmax(a, "probs", logits, axis=0)  # [V, 1], sums to 1
@@ -117,6 +139,7 @@ def greedy(
     n_layer: int,
     n_head: int,
     eps: float = 1e-5,
+    gelu: str = "gelu_new",
 ) -> list[int]:
     """T ids -> at most `n` new ones, each the likeliest; ends before `stop`, or where `n_ctx` is full.
 
@@ -124,7 +147,7 @@ def greedy(
     """
     new: list[int] = []
     while len(new) < n and len(ids) + len(new) <= n_ctx:
-        a = forward(weights, [*ids, *new], n_layer=n_layer, n_head=n_head, eps=eps)
+        a = forward(weights, [*ids, *new], n_layer=n_layer, n_head=n_head, eps=eps, gelu=gelu)
         if (best := int(a["next.id"][0, 0])) == stop:
             break
         new.append(best)

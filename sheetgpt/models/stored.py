@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO
 
 import numpy as np
 import orjson
@@ -15,65 +16,80 @@ from numpy.typing import NDArray
 from sheetgpt.errors import WeightError
 from sheetgpt.models.config import Shape
 from sheetgpt.models.decimals import decimals
+from sheetgpt.models.files import opened
+from sheetgpt.models.npy import BF16, Header, read_header, take
 
 Matrix = NDArray[np.float64]
+Numbers = NDArray[np.float32] | NDArray[np.float64]
 _CHUNK = 1 << 19  # numbers that are handed on at a time
 _BOM = b"\xef\xbb\xbf"  # which some programs put before CSV
+_BLANK_LINES = 100  # that a file may have, and one more for each row
 _LARGEST_NUMBER = 64  # bytes of text for one number, its comma included
 
 
-class Stored(Protocol):
-    """A matrix on disk: two-dimensional, a vector being one row."""
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        ...
-
-    @property
-    def shape(self) -> Shape:
-        """Rows and columns."""
-        ...
-
-    def rows(self) -> Iterator[Matrix]:
-        """All rows in order, in pieces: float64, finite. Raises `WeightError` that names the file and what is wrong."""
-        ...
-
-
 @dataclass(frozen=True)
-class CsvFile:
-    """One matrix row per line, a vector on one line, no header. The decimal text is the weight."""
+class Stored:
+    """A matrix on disk: two-dimensional, a vector being one row."""
 
     path: Path
     shape: Shape
+    member: str = field(default="", kw_only=True)  # the file's name in `path`, if that is a zip
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.member or self.path.name
+
+    def pieces(self) -> Iterator[Numbers]:
+        """All rows in order, a few at a time, as they lie: float32 or float64, finite.
+
+        Raises `WeightError` that names the file and what is wrong.
+        """
+        raise NotImplementedError
 
     def rows(self) -> Iterator[Matrix]:
-        """As `Stored.rows`; an error names line and column."""
-        n_rows, cols = self.shape
-        n = 0
+        """The same as float64: of a float32 the number that its shortest decimal text stands for."""
+        return (exact(piece) for piece in self.pieces())
+
+
+@dataclass(frozen=True)
+class CsvFile(Stored):
+    """One matrix row per line, no header; of a vector also one number per line. The decimal text is the weight."""
+
+    def pieces(self) -> Iterator[Numbers]:
+        """As `Stored.pieces`; an error names line and column."""
+        rows, cols = self.shape
+        if rows == 1 < cols and self.width() == 1:
+            yield np.concatenate(list(self._lines(cols, 1))).reshape(1, cols)
+        else:
+            yield from self._lines(rows, cols)
+
+    def width(self) -> int:
+        """How many numbers its first line has; 0 where it begins with nothing but blank lines."""
+        most = self.shape[1] * _LARGEST_NUMBER + 2
+        with opened(self.path, self.member) as file:
+            lines = islice(iter(lambda: file.readline(most), b""), _BLANK_LINES)
+            return next((line.count(b",") + 1 for line in lines if line.strip()), 0)
+
+    def _lines(self, n_rows: int, cols: int) -> Iterator[Matrix]:
+        n = blank = 0
         piece: list[Matrix] = []
-        try:
-            with self.path.open("rb") as file:
-                while line := file.readline(cols * _LARGEST_NUMBER + 2):
-                    line = line.removeprefix(_BOM) if n == 0 else line
-                    if not line.strip():
-                        continue
-                    if n == n_rows:
-                        raise WeightError(f"{self.path.name}: more than {n_rows} rows; {self._wanted()}")
-                    n += 1
-                    piece.append(self._numbers(n, line, cols))
-                    if len(piece) * cols >= _CHUNK:
-                        yield np.array(piece)
-                        piece = []
-        except OSError as error:
-            raise WeightError(f"{self.path}: cannot be read ({error.strerror})") from None
+        with opened(self.path, self.member) as file:
+            while line := file.readline(cols * _LARGEST_NUMBER + 2):
+                line = line.removeprefix(_BOM) if n == 0 else line
+                if not line.strip() and (blank := blank + 1) <= n_rows + _BLANK_LINES:
+                    continue
+                if n == n_rows or not line.strip():
+                    raise WeightError(f"{self.name}: more than {n_rows} rows; {_wanted(n_rows, cols)}")
+                n += 1
+                piece.append(self._numbers(n, line, cols))
+                if len(piece) == _rows_at_a_time(cols):
+                    yield np.array(piece)
+                    piece = []
         if n != n_rows:
-            raise WeightError(f"{self.path.name}: {n} rows; {self._wanted()}")
+            raise WeightError(f"{self.name}: {n} rows; {_wanted(n_rows, cols)}")
         if piece:
             yield np.array(piece)
-
-    def _wanted(self) -> str:
-        return f"the config wants {self.shape[0]} x {self.shape[1]}"
 
     def _numbers(self, line_number: int, line: bytes, cols: int) -> Matrix:
         numbers: list[float] | None
@@ -87,9 +103,7 @@ class CsvFile:
                 return found
         numbers = [self._number(line_number, k + 1, cell) for k, cell in enumerate(line.split(b","))]
         if len(numbers) != cols:
-            raise WeightError(
-                f"{self.path.name}: line {line_number} has {len(numbers)} numbers, the config wants {cols}"
-            )
+            raise WeightError(f"{self.name}: line {line_number} has {len(numbers)} numbers, the config wants {cols}")
         return np.array(numbers, np.float64)
 
     def _number(self, line: int, column: int, cell: bytes) -> float:
@@ -99,40 +113,66 @@ class CsvFile:
             value = float("nan")
         if not np.isfinite(value):
             shown = cell.decode("utf-8", "replace").strip()[:20]
-            raise WeightError(f"{self.path.name}: line {line}, column {column} is {shown!r}, not a finite number")
+            raise WeightError(f"{self.name}: line {line}, column {column} is {shown!r}, not a finite number")
         return value
 
 
+def _wanted(rows: int, cols: int) -> str:
+    return f"the config wants {rows} x {cols}"
+
+
 @dataclass(frozen=True)
-class NpyFile:
-    """One array of float32 (see `decimals`) or float64 in numpy's own format; read where it lies, not into memory."""
+class NpyFile(Stored):
+    """One array in numpy's own format: float16 or float32 (see `decimals`), or float64; leading axes of size 1 drop."""
 
-    path: Path
-    shape: Shape
+    def pieces(self) -> Iterator[Numbers]:
+        """As `Stored.pieces`."""
+        with opened(self.path, self.member) as file:
+            header = read_header(file, self.name)
+            if header.matrix != self.shape:
+                raise WeightError(f"{self.name}: shape {list(header.shape)}; {_wanted(*self.shape)}")
+            yield from self._by_columns(file, header) if header.by_columns else read_numbers(file, header.form, self)
+            if file.read(1):
+                raise WeightError(f"{self.name}: longer than its header says; copy it again")
 
-    def rows(self) -> Iterator[Matrix]:
-        """As `Stored.rows`."""
-        try:
-            array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise WeightError(f"{self.path}: not an array that numpy can read ({error})") from None
-        if array.shape != self.shape or array.dtype not in (np.float32, np.float64):
-            raise WeightError(
-                f"{self.path.name}: {array.dtype} of shape {list(array.shape)}; the config wants "
-                f"float32 or float64 of shape {list(self.shape)}"
-            )
-        yield from pieces(self.path.name, array)
+    def _by_columns(self, file: BinaryIO, header: Header) -> Iterator[Numbers]:
+        """Written column after column (Fortran order), so that it must be read whole."""
+        rows, cols = self.shape
+        turned = NpyFile(self.path, (cols, rows), member=self.member)
+        whole = np.concatenate(list(read_numbers(file, header.form, turned)))  # [cols, rows]
+        for start in range(0, rows, step := _rows_at_a_time(cols)):
+            yield np.ascontiguousarray(whole[:, start : start + step].T)
 
 
-def pieces(name: str, array: NDArray[np.float32] | NDArray[np.float64]) -> Iterator[Matrix]:
-    """Rows of an array that may lie on disk, as float64; raises `WeightError` for a number that is not finite."""
-    step = max(1, _CHUNK // array.shape[1])
-    for start in range(0, array.shape[0], step):
-        piece = np.ascontiguousarray(array[start : start + step])
+def read_numbers(file: BinaryIO, form: str, stored: Stored) -> Iterator[Numbers]:
+    """The rows of `stored` from where `file` stands: `form` is numpy's name of the type, or `BF16`.
+
+    Raises `WeightError` for a file that ends too early, and for a number that is not finite.
+    """
+    rows, cols = stored.shape
+    size = 2 if form == BF16 else np.dtype(form).itemsize
+    for start in range(0, rows, step := _rows_at_a_time(cols)):
+        piece = _numbers(take(file, min(step, rows - start) * cols * size, stored.name), form).reshape(-1, cols)
         if not np.isfinite(piece).all():
             row, col = np.argwhere(~np.isfinite(piece))[0]
-            raise WeightError(f"{name}: row {start + row + 1}, column {col + 1} is not a finite number")
-        yield piece.astype(np.float64) if piece.itemsize == 8 else decimals(piece.astype(np.float32))
+            raise WeightError(f"{stored.name}: row {start + row + 1}, column {col + 1} is not a finite number")
+        yield piece
+
+
+def _numbers(data: bytes, form: str) -> Numbers:
+    if form == BF16:  # the upper half of a float32
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    found = np.frombuffer(data, form)
+    return found.astype(np.float64) if found.itemsize == 8 else found.astype(np.float32)
+
+
+def exact(piece: Numbers) -> Matrix:
+    """Numbers as they lie -> the float64 that a cell holds."""
+    return piece.astype(np.float64) if piece.dtype == np.float64 else decimals(piece.astype(np.float32))
+
+
+def _rows_at_a_time(cols: int) -> int:
+    return max(1, _CHUNK // cols)
 
 
 def file_digest(path: Path) -> str:

@@ -76,9 +76,9 @@ class Tokenizer:
         _check_tokens(tokens)
         _check_merges(tokens, merges)
         self.merges = merges
+        self.tokens = tokens
         self.n_vocab = len(tokens)
         self.eot = tokens.get(END_OF_TEXT)
-        self._ids = tokens
         self._tokens = sorted(tokens, key=tokens.__getitem__)
         self._bytes = [bytes([_letter_bytes()[c] for c in token]) for token in self._tokens]
         self._ranks = {merge: i for i, merge in enumerate(merges)}
@@ -88,8 +88,8 @@ class Tokenizer:
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
         """Reads `vocab.bpe` and `encoder.json` in `folder`; raises `WeightError` for anything amiss."""
-        tokens = _parse_tokens(_read(folder / TOKENS_FILE))
-        return cls(tokens, _parse_merges(_read(folder / MERGES_FILE)))
+        tokens = parse_tokens(_read(folder / TOKENS_FILE))
+        return cls(tokens, parse_merges(_read(folder / MERGES_FILE)))
 
     def encode(self, text: str) -> list[int]:
         """The token numbers of `text`; `<|endoftext|>` in it is thirteen ordinary characters.
@@ -105,11 +105,11 @@ class Tokenizer:
 
     def byte_ids(self) -> list[int]:
         """The token that each of the 256 bytes is to begin with; -1 for a byte that the vocabulary lacks."""
-        return [self._ids.get(letter, -1) for _, letter in sorted(byte_letters().items())]
+        return [self.tokens.get(letter, -1) for _, letter in sorted(byte_letters().items())]
 
     def merge_ids(self) -> list[tuple[int, int, int]]:
         """The merges, best first, as token numbers: left, right, and what the two become."""
-        return [(self._ids[a], self._ids[b], self._ids[a + b]) for a, b in self.merges]
+        return [(self.tokens[a], self.tokens[b], self.tokens[a + b]) for a, b in self.merges]
 
     def decode_bytes(self, ids: list[int]) -> bytes:
         """The bytes that the tokens stand for; raises `PromptError` for a number that is no token."""
@@ -145,7 +145,7 @@ class Tokenizer:
     def _encode_word(self, word: str) -> list[int]:
         found = self._cache.get(word)
         if found is None:
-            found = [self._ids[part] for part in merge_word(to_letters(word.encode()), self._ranks)]
+            found = [self.tokens[part] for part in merge_word(to_letters(word.encode()), self._ranks)]
             if len(word) < 100 and len(self._cache) < _MOST_CACHED:
                 self._cache[word] = found
         return found
@@ -207,30 +207,32 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _parse_tokens(data: bytes) -> dict[str, int]:
+def parse_tokens(data: bytes, name: str = TOKENS_FILE) -> dict[str, int]:
+    """The tokens and their numbers, unchecked, of a file called `name`; raises `WeightError`."""
     try:
         tokens = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise WeightError(f"{TOKENS_FILE}: not JSON ({error}); copy the file again") from error
+        raise WeightError(f"{name}: not JSON ({error}); copy the file again") from error
     if not isinstance(tokens, dict):
-        raise WeightError(f'{TOKENS_FILE}: must be one object such as {{"A": 0}}, not a {type(tokens).__name__}')
+        raise WeightError(f'{name}: must be one object such as {{"A": 0}}, not a {type(tokens).__name__}')
     return tokens
 
 
-def _parse_merges(data: bytes) -> list[Merge]:
+def parse_merges(data: bytes, name: str = MERGES_FILE) -> list[Merge]:
+    """The merges, unchecked, of a file called `name`; raises `WeightError`."""
     try:
         lines = data.decode("utf-8").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError as error:
-        raise WeightError(f"{MERGES_FILE}: byte {error.start} is not UTF-8; copy the file again") from error
+        raise WeightError(f"{name}: byte {error.start} is not UTF-8; copy the file again") from error
     if not lines[0].startswith("#version"):
-        raise WeightError(f"{MERGES_FILE}: the first line must be {VERSION_LINE!r}")
-    return [_parse_merge(number, line) for number, line in enumerate(lines[1:], start=2) if line]
+        raise WeightError(f"{name}: the first line must be {VERSION_LINE!r}")
+    return [_parse_merge(name, number, line) for number, line in enumerate(lines[1:], start=2) if line]
 
 
-def _parse_merge(number: int, line: str) -> Merge:
+def _parse_merge(name: str, number: int, line: str) -> Merge:
     parts = line.split(" ")
     if len(parts) != 2 or not all(parts):
-        raise WeightError(f"{MERGES_FILE}: line {number} must be two symbols with a space between, not {line[:40]!r}")
+        raise WeightError(f"{name}: line {number} must be two symbols with a space between, not {line[:40]!r}")
     return parts[0], parts[1]
 
 

@@ -1,14 +1,14 @@
 """A model's weights: a folder with a file per matrix and a `manifest.json` beside them.
 
 Files are named as GPT-2's weights circulate for spreadsheets (`model_h0_attn_c_attn_w.csv`), or the same with .npy.
-The decimal text *is* the weight: it is read as float64, and the workbook holds the same float64. A matrix comes a few
-rows at a time (`rows`) or whole (`[name]`); only those of small models are kept.
+The decimal text *is* the weight: it is read as float64, and the workbook holds the same float64. A folder of Hugging
+Face's is read where it lies. A matrix comes a few rows at a time (`rows`) or whole (`[name]`); only those of small
+models are kept.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from sheetgpt.errors import WeightError
+from sheetgpt.models import huggingface, vocabulary
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.models.files import Files
 from sheetgpt.models.stored import CsvFile, Matrix, NpyFile, Stored, file_digest
 from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.resources import weights_dir
 
-_LARGEST_MANIFEST = 16 << 20
+MANIFEST_FILE = "manifest.json"
 _KEPT = 32 << 20  # numbers of a model whose matrices stay in memory once they are read
 
 
@@ -49,30 +51,41 @@ class Weights(Mapping[str, Matrix]):
     manifest: Mapping[str, object]
     _loaded: dict[str, Matrix] = field(default_factory=dict, repr=False)
     _digests: dict[str, str] = field(default_factory=dict, repr=False)
+    _file_digests: dict[Path, str] = field(default_factory=dict, repr=False)
     _tokenizer: Tokenizer | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, folder: Path) -> Weights:
-        """The model in `folder`; raises `WeightError` unless its manifest is whole and every file is there."""
-        manifest = _read_manifest(folder)
+        """The model in `folder`, ours or Hugging Face's; raises `WeightError` unless it is whole."""
+        files = Files.in_folder(folder)
+        if MANIFEST_FILE not in files.members and huggingface.CONFIG in files.members:
+            return cls(folder, checked_name(folder.resolve().name), *huggingface.open_folder(folder), {})
+        if MANIFEST_FILE not in files.members:
+            raise WeightError(f"{folder}: no manifest.json here, so not a model folder; see `sheetgpt weights import`")
+        manifest = files.json(MANIFEST_FILE)
         raw = manifest.get("config")
         if not isinstance(raw, dict):
             raise WeightError(f'{folder / "manifest.json"}: has no "config"')
         config = ModelConfig.from_dict(raw)
-        return cls(
-            folder, _checked_name(manifest.get("name", folder.name)), config, _find_files(folder, config), manifest
-        )
+        name = checked_name(manifest.get("name", folder.name))
+        return cls(folder, name, config, _find_files(folder, config), manifest)
 
     def tokenizer(self) -> Tokenizer:
         """The vocabulary beside the weights, read once; raises `WeightError` if its size is not the config's."""
         if self._tokenizer is None:
-            tokenizer = Tokenizer.load(self.folder)
+            tokenizer = Tokenizer.load(self.folder) if self.manifest else self._foreign_tokenizer()
             if tokenizer.n_vocab != self.config.n_vocab:
                 raise WeightError(
                     f"{self.folder}: the vocabulary has {tokenizer.n_vocab} tokens, the weights {self.config.n_vocab}"
                 )
             self._tokenizer = tokenizer
         return self._tokenizer
+
+    def _foreign_tokenizer(self) -> Tokenizer:
+        found = vocabulary.read(Files.in_folder(self.folder), self.config.n_vocab)
+        if found is None:
+            raise WeightError(f"{self.folder}: no vocabulary here; it is {vocabulary.WANTED}")
+        return found[0]
 
     def rows(self, name: str) -> Iterator[Matrix]:
         """A matrix in pieces of whole rows, from its first row on; raises `WeightError`."""
@@ -89,6 +102,9 @@ class Weights(Mapping[str, Matrix]):
         if self.config.n_weights <= _KEPT:
             self._loaded[name] = matrix
         return matrix
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.stored  # without reading it
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.stored)
@@ -107,11 +123,14 @@ class Weights(Mapping[str, Matrix]):
         return self._digests[name]
 
     def file_digest(self, name: str) -> str:
-        """SHA-256 of the file in which a weight lies."""
-        return file_digest(self.path(name))
+        """SHA-256 of the file in which a weight lies, as it is when it is first asked for."""
+        path = self.path(name)
+        if path not in self._file_digests:
+            self._file_digests[path] = file_digest(path)
+        return self._file_digests[path]
 
     def recorded_digest(self, name: str) -> str | None:
-        """SHA-256 of the CSV file when the model was made, as its manifest says."""
+        """SHA-256 of a weight's file when the model was made, as its manifest says."""
         entry = self.manifest.get("weights", {})
         entry = entry.get(name) if isinstance(entry, dict) else None
         value = entry.get("sha256") if isinstance(entry, dict) else None
@@ -137,27 +156,11 @@ def _find_files(folder: Path, config: ModelConfig) -> dict[str, Stored]:
     return found
 
 
-def _checked_name(name: object) -> str:
+def checked_name(name: object) -> str:
+    """`name` if a model may have it; raises `WeightError`."""
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 60 or set(name) & set("/\\"):
-        raise WeightError(f"manifest.json: the name {str(name)[:40]!r} is not plain text of 1 to 60 characters")
+        raise WeightError(f"the model's name {str(name)[:40]!r} is not plain text of 1 to 60 characters")
     return name
-
-
-def _read_manifest(folder: Path) -> dict[str, object]:
-    path = folder / "manifest.json"
-    try:
-        if path.exists() and not path.is_file():
-            raise WeightError(f"{path}: not a file")
-        if path.stat().st_size > _LARGEST_MANIFEST:
-            raise WeightError(f"{path}: larger than {_LARGEST_MANIFEST >> 20} MB, so not a manifest")
-        manifest = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise WeightError(f"{folder}: no manifest.json here, so not a model folder") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise WeightError(f"{path}: cannot be read as JSON ({type(error).__name__})") from None
-    if not isinstance(manifest, dict):
-        raise WeightError(f"{path}: must hold a JSON object")
-    return manifest
 
 
 def bundled() -> list[str]:

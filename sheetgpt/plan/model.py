@@ -11,52 +11,76 @@ above them, and the answer is read at row `prompt.n`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import pi
 from math import sqrt as root
 
-from sheetgpt.models.config import ModelConfig
+from sheetgpt.models.config import ModelConfig, Shape
 from sheetgpt.plan.live import Live, tokenize
 from sheetgpt.plan.ops import Expr, Scalar, apply, columns, concat, lit
 from sheetgpt.plan.plan import Plan, Role
+from sheetgpt.plan.stages import WHOLE, Stages
 
 MASKED = -1e10  # a score that softmax turns into exactly 0
 TOP = 10  # how many candidates the last tab lists
 
 
-def gpt2(config: ModelConfig, n_rows: int, live: Live | None = None) -> Plan:
-    """The whole pipeline from `prompt.text` to `next.text`, with `n_rows` token rows.
+def gpt2(config: ModelConfig, n_rows: int, live: Live | None = None, stages: Stages = WHOLE) -> Plan:
+    """The pipeline from `prompt.text` to `next.text`, with `n_rows` token rows, or those `stages` of it.
 
-    With `live` the token ids are computed from the text, without they are given. Values are not needed: a plan is
-    shapes and names. Raises `PlanError` if something does not fit.
+    With `live` the token ids are computed from the text, without they are given. What the first of the `stages` reads
+    from the one before is a place that is given. Values are not needed: a plan is shapes and names. Raises `PlanError`
+    if something does not fit.
     """
     p = Plan()
-    n, pos, ids = prompt(p, config, n_rows, live)
-    w = {name: p.data(name, shape, Role.PARAMETER) for name, shape in config.shapes().items()}
+    begins = "prompt" in stages
+    n, pos, ids = prompt(p, config, n_rows, live) if begins else prompt_given(p, config, n_rows, stages)
+    w = {name: p.data(name, shape, Role.PARAMETER) for name, shape in stages.weights(config).items()}
+    rows, one, column = (n_rows, config.n_embd), (1, config.n_embd), (config.n_vocab, 1)
 
-    token = p("embed.token", apply("gather", w["wte"], ids))  # [T, d]
-    place = p("embed.pos", apply("gather", w["wpe"], pos))  # [T, d]
-    x = p("embed.out", token + place)  # [T, d]
+    if "embed" in stages:
+        embed(p, w, ids, pos)  # [T, d]
     for i in range(config.n_layer):
-        x = block(p, f"h{i}", w, x, pos, config)  # [T, d]
-    x = layer_norm(p, "ln_f", w, x, config.eps)  # [T, d]
-    last = p("ln_f.last", answered(live, n, apply("pick", x, n), 0))  # [1, d]
-    logits = p("logits", w[config.head_name] @ last.T)  # [V, 1]
-    probs = softmax_column(p, "probs", logits)  # [V, 1]
-    choose(p, logits, probs, lambda x, none: answered(live, n, x, none))
+        if f"h{i}" in stages:
+            block(p, f"h{i}", w, before(p, stream(i), rows), pos, config)  # [T, d]
+    if "ln_f" in stages:
+        x = layer_norm(p, "ln_f", w, before(p, stream(config.n_layer), rows), config.eps)  # [T, d]
+        p("ln_f.last", answered(live, n, apply("pick", x, n), 0))  # [1, d]
+    if "logits" in stages:
+        logits = p("logits", w[config.head_name] @ before(p, "ln_f.last", one).T)  # [V, 1]
+        softmax_column(p, "probs", logits)  # [V, 1]
+    if "next" in stages:
+        choose(p, before(p, "logits", column), before(p, "probs", column), partial(answered, live, n))
     return p
+
+
+def stream(i: int) -> str:
+    """What block `i` reads, or the final layer norm after the last one."""
+    return f"h{i - 1}.resid_post" if i else "embed.out"
+
+
+def before(p: Plan, name: str, shape: Shape) -> Expr:
+    """The place `name`; where no stage of this plan computes it, its numbers are given."""
+    return p[name] if name in p else p.data(name, shape, Role.UPSTREAM)
 
 
 def prompt(p: Plan, config: ModelConfig, n_rows: int, live: Live | None) -> tuple[Expr, Expr, Expr]:
     """The prompt: its length in tokens [1, 1], row numbers and token ids [T, 1]; beside them what a reader sees."""
     text = p.data("prompt.text", (1, 1), text=True)
-    p.data("vocab.id", (config.n_vocab, 1))
-    vocab, data = (p.data(f"vocab.{name}", (config.n_vocab, 1), text=True) for name in ("text", "bytes"))
+    vocab, data = vocabulary(p, config)
     n, pos, ids = tokenize(p, config, n_rows, live, text) if live else given(p, n_rows)
     ended = n <= pos
     p("prompt.row", apply("where", ended, 0, ids + 1))
     p("prompt.tokens", apply("where", ended, "", apply("gather", vocab, ids)))
     p("prompt.bytes", apply("where", ended, "", apply("gather", data, ids)))
     return n, pos, ids
+
+
+def vocabulary(p: Plan, config: ModelConfig) -> tuple[Expr, Expr]:
+    """Text and bytes of every token [V, 1]."""
+    p.data("vocab.id", (config.n_vocab, 1))
+    text, data = (p.data(f"vocab.{name}", (config.n_vocab, 1), text=True) for name in ("text", "bytes"))
+    return text, data
 
 
 def given(p: Plan, n_rows: int) -> tuple[Expr, Expr, Expr]:
@@ -66,9 +90,26 @@ def given(p: Plan, n_rows: int) -> tuple[Expr, Expr, Expr]:
     return n, pos, p.data("prompt.ids", (n_rows, 1))
 
 
+def prompt_given(p: Plan, config: ModelConfig, n_rows: int, stages: Stages) -> tuple[Expr, Expr, Expr]:
+    """The same where the workbook begins after the prompt's tokens, which are there to be read."""
+    p.data("prompt.text", (1, 1), text=True)
+    n, pos, ids = given(p, n_rows)
+    p.data("prompt.tokens", (n_rows, 1), text=True)
+    if "logits" in stages or "next" in stages:
+        vocabulary(p, config)
+    return n, pos, ids
+
+
 def answered(live: Live | None, n: Expr, x: Expr, none: Scalar) -> Expr:
     """`x`, or `none` where a typed prompt has no answer."""
     return apply("where", n <= 0, none, x) if live else x
+
+
+def embed(p: Plan, w: dict[str, Expr], ids: Expr, pos: Expr) -> Expr:
+    """Each token's row of `wte` plus its position's row of `wpe`."""
+    token = p("embed.token", apply("gather", w["wte"], ids))  # [T, d]
+    place = p("embed.pos", apply("gather", w["wpe"], pos))  # [T, d]
+    return p("embed.out", token + place)  # [T, d]
 
 
 def block(p: Plan, at: str, w: dict[str, Expr], x: Expr, pos: Expr, config: ModelConfig) -> Expr:
@@ -76,7 +117,7 @@ def block(p: Plan, at: str, w: dict[str, Expr], x: Expr, pos: Expr, config: Mode
     y = layer_norm(p, f"{at}.ln_1", w, x, config.eps)  # [T, d]  steps 1 to 3
     x = p(f"{at}.resid_mid", x + attention(p, f"{at}.attn", w, y, pos, config.n_head))  # [T, d]  steps 4 to 10
     y = layer_norm(p, f"{at}.ln_2", w, x, config.eps)  # [T, d]  steps 11 and 12
-    return p(f"{at}.resid_post", x + mlp(p, f"{at}.mlp", w, y))  # [T, d]  steps 13 to 16
+    return p(f"{at}.resid_post", x + mlp(p, f"{at}.mlp", w, y, config.activation))  # [T, d]  steps 13 to 16
 
 
 def layer_norm(p: Plan, at: str, w: dict[str, Expr], x: Expr, eps: float) -> Expr:
@@ -117,15 +158,21 @@ def softmax_rows(p: Plan, at: str, scores: Expr) -> Expr:
     return p(f"{at}.pattern", exp / total)  # [T, T]
 
 
-def mlp(p: Plan, at: str, w: dict[str, Expr], x: Expr) -> Expr:
+def mlp(p: Plan, at: str, w: dict[str, Expr], x: Expr, activation: str) -> Expr:
     """Two linear layers with a GELU between them, per token."""
     pre = p(f"{at}.pre", linear(w, f"{at}.c_fc", x))  # [T, 4d]
-    post = p(f"{at}.post", gelu(pre))  # [T, 4d]
+    post = p(f"{at}.post", gelu(pre, activation))  # [T, 4d]
     return p(f"{at}.out", linear(w, f"{at}.c_proj", post))  # [T, d]
 
 
-def gelu(x: Expr) -> Expr:
-    """The tanh form that GPT-2 uses (Hendrycks and Gimpel 2016, section 2)."""
+def gelu(x: Expr, activation: str = "gelu_new") -> Expr:
+    """The tanh form that GPT-2 uses (Hendrycks and Gimpel 2016, section 2), or one of `config.ACTIVATIONS`."""
+    if activation == "gelu":  # exactly, by the normal distribution
+        return x * apply("normal", x)
+    if activation == "quick_gelu":  # x * sigmoid(1.702 * x), in a form that does not overflow
+        return 0.5 * x * (1 + apply("tanh", 0.851 * x))
+    if activation == "relu":
+        return apply("where", x <= 0, 0, x)
     return 0.5 * x * (1 + apply("tanh", root(2 / pi) * (x + 0.044715 * x**3)))
 
 

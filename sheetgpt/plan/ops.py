@@ -160,6 +160,7 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "exp": _broadcast,
     "sqrt": _broadcast,
     "tanh": _broadcast,
+    "normal": _broadcast,  # how much of the normal distribution lies below x
     # whole matrices
     "matmul": _matmul,
     "transpose": lambda a: (a[1], a[0]),
@@ -211,7 +212,7 @@ READS_CELLS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("cumsum", "runs", "countdown", "contraction"), (0,)),
     **dict.fromkeys(("above", "below", "find", "locate"), (1,)),
     **dict.fromkeys(("gather", "item", "pick", "largest"), (0,)),
-    **dict.fromkeys(("length", "istext", "code", "char", "without", "usable"), ()),
+    **dict.fromkeys(("length", "istext", "code", "char", "without", "usable", "normal"), ()),
     "whereis": (0, 1, 2),
     "suffixes": (0, 1),
     "utf8": (0, 1),

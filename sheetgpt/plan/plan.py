@@ -29,6 +29,7 @@ class Role(StrEnum):
 
     PARAMETER = "parameter"  # learned, read from a CSV file
     INPUT = "input"  # given: the prompt, positions, the vocabulary's text
+    UPSTREAM = "upstream"  # given: computed by the stages before those of this plan
     VALUE = "value"  # computed by a formula
 
 
@@ -88,6 +89,11 @@ class Plan(Mapping[str, Expr]):
     def inputs(self, name: str) -> list[str]:
         """Names that the formula of `name` reads, in the order in which it reads them."""
         return list(dict.fromkeys(str(arg.name) for arg in _named_inputs(self[name])))
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the learned places, in order."""
+        return [name for name, role in self.roles.items() if role is Role.PARAMETER]
 
     def is_view(self, name: str) -> bool:
         """Whether `name` makes no cells of its own."""

@@ -7,73 +7,120 @@ the text that orjson made of it. Every number is the shortest text that reads ba
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from heapq import merge
 from itertools import chain, groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from sheetgpt.errors import OutputError
 from sheetgpt.models.prompt import MAX_TEXT
 from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, parse_area, parse_cell
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Mass, Sheet, Style, Value
+from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Mass, Sheet, Style
 from sheetgpt.sheet.cellxml import computed_xml, markup
+from sheetgpt.sheet.layout import Range
+from sheetgpt.sheet.zipped import LARGEST, Deflated, Zipper, deflate
 
 Looks = Mapping[Style, int]  # the number by which a cell names its style
 Piece = tuple[int, int, bytes]  # cells side by side: first column, column after the last, XML
 Row = tuple[int, list[Piece]]
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bytes every time
-_CHUNK = 1 << 20
+_MOST = 60  # bytes of a number's cell
+_LARGE = 200_000  # numbers
+_ROW_NUMBER = b"\0"  # which no XML holds
 _DATA = re.compile(rb"<sheetData(?:/>|>(.*)</sheetData>)", re.DOTALL)
 _ROW = re.compile(rb'<row r="(\d+)"(?: spans="[^"]*")?([^>]*?)(?:/>|>(.*?)</row>)', re.DOTALL)
 _CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*?(?:/>|>.*?</c>)', re.DOTALL)
 _DIMENSION = re.compile(rb'(?<=<dimension ref=")[^"]*')
 
 
-def splice(written: BinaryIO, path: Path, sheets: Mapping[str, Sheet], looks: Looks) -> None:
-    """Copy a package to `path` with the computed cells and matrices of `sheets` (by part name) put into it."""
-    with zipfile.ZipFile(written) as source, zipfile.ZipFile(path, "w") as target:
+def splice(
+    written: BinaryIO,
+    path: Path,
+    sheets: Mapping[str, Sheet],
+    looks: Looks,
+    *,
+    compact: bool = False,
+) -> None:
+    """Copy a package to `path` with the computed cells and matrices of `sheets` (by part name) put into it.
+
+    With `compact` only the first cell in a row of a matrix says where it stands. Where there are several large
+    matrices, each is made by a process of its own, as many at a time as there are cores.
+    """
+    small = harder(sum(mass.box.rows * mass.box.cols for sheet in sheets.values() for mass in sheet.masses), compact)
+    large = sorted((name for name in sheets if _learned(sheets[name]) > _LARGE), key=lambda n: -_learned(sheets[n]))
+    with zipfile.ZipFile(written) as source, Zipper(path, small=small) as target, ExitStack() as stack:
+        apart: dict[str, tuple[Path, Future[Deflated]]] = {}
+        if len(large) > 1:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".sheetgpt-", dir=path.parent)))
+            pool = ProcessPoolExecutor(os.cpu_count())
+            stack.callback(pool.shutdown, cancel_futures=True)
+            for name in large:
+                out = folder / Path(name).name
+                job = pool.submit(_apart, out, source.read(name), _bare(sheets[name]), looks, compact, small)
+                apart[name] = out, job
         for name in source.namelist():
-            xml = source.read(name)
-            pieces = sheet_xml(xml, sheets[name], looks) if name in sheets else iter([xml])
-            info = zipfile.ZipInfo(name, _EPOCH)
-            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
-            info._compresslevel = 1  # type: ignore[attr-defined]  # public from Python 3.13 as compress_level
-            with target.open(info, "w", force_zip64=False) as out:
-                for chunk in _chunks(pieces):
-                    out.write(chunk)
+            if name in apart:
+                out, job = apart[name]
+                target.add_deflated(name, out, _result(job))
+                out.unlink()
+            elif sheet := sheets.get(name):
+                xml = sheet_xml(source.read(name), sheet, looks, compact=compact)
+                target.add(name, xml, huge=_learned(sheet) * _MOST > LARGEST)
+            else:
+                target.add(name, [source.read(name)])
 
 
-def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    buffer, size = [], 0
-    for piece in pieces:
-        buffer.append(piece)
-        size += len(piece)
-        if size > _CHUNK:
-            yield b"".join(buffer)
-            buffer, size = [], 0
-    yield b"".join(buffer)
+def harder(numbers: int, compact: bool) -> bool:
+    """Whether a file of so many numbers is more than LibreOffice opens, unless it is deflated harder."""
+    quick, slow = (6.3, 5.8) if compact else (9.3, 8.6)  # bytes of a number
+    return slow * numbers < LARGEST < quick * numbers
+
+
+def _learned(sheet: Sheet) -> int:
+    """Numbers of a sheet's matrices that no formula computes."""
+    return sum(mass.box.rows * mass.box.cols for mass in sheet.masses if not mass.formula)
+
+
+def _bare(sheet: Sheet) -> Sheet:
+    """A sheet without its faces, which have been written."""
+    return Sheet(sheet.tab, [cell for cell in sheet.cells if cell.kind in COMPUTED], sheet.masses, {})
+
+
+def _apart(out: Path, xml: bytes, sheet: Sheet, looks: Looks, compact: bool, small: bool) -> Deflated:
+    with out.open("xb") as file:
+        return deflate(sheet_xml(xml, sheet, looks, compact=compact), file, small=small)
+
+
+def _result(job: Future[Deflated]) -> Deflated:
+    try:
+        return job.result()
+    except BrokenProcessPool:
+        raise OutputError("a process that wrote a part of the workbook was ended: is there memory enough?") from None
 
 
 # ---- rows ------------------------------------------------------------------------------------------------
 
 
-def sheet_xml(xml: bytes, sheet: Sheet, looks: Looks) -> Iterator[bytes]:
+def sheet_xml(xml: bytes, sheet: Sheet, looks: Looks, *, compact: bool = False) -> Iterator[bytes]:
     """A sheet's XML, which has the faces, with the computed cells and the matrices in it."""
     data = _DATA.search(xml)
     assert data is not None
     faces = {int(row[1]) - 1: row for row in _ROW.finditer(data[1] or b"")}
     computed = sorted((c for c in sheet.cells if c.kind in COMPUTED), key=itemgetter(0))
-    matrices = (_matrix(mass, looks[mass.style]) for mass in sheet.masses)
+    matrices = (_matrix(sheet, mass, looks[mass.style], compact) for mass in sheet.masses)
     rows = merge(_faces(faces), _atoms(sheet, computed, looks), *matrices, key=itemgetter(0))
 
     yield _with_dimension(xml[: data.start()], computed, sheet.masses)
@@ -104,13 +151,6 @@ def _atoms(sheet: Sheet, computed: list[Cell], looks: Looks) -> Iterator[Row]:
         yield r, [(cell.col, cell.col + 1, _cell(sheet, cell, looks[cell.style])) for cell in cells]
 
 
-def _matrix(mass: Mass, look: int) -> Iterator[Row]:
-    box = mass.box
-    template = _template(box.col, box.cols, look)
-    for r, numbers in enumerate(_texts(mass.values), box.row):
-        yield r, [(box.col, box.col + box.cols, template.replace(b"@", b"%d" % (r + 1)) % numbers)]
-
-
 def _with_dimension(head: bytes, computed: Sequence[Cell], masses: Sequence[Mass]) -> bytes:
     found = _DIMENSION.search(head)
     assert found is not None
@@ -124,16 +164,41 @@ def _with_dimension(head: bytes, computed: Sequence[Cell], masses: Sequence[Mass
 # ---- a row of a matrix -----------------------------------------------------------------------------------
 
 
-def _template(col: int, cols: int, look: int) -> bytes:
-    letters = (column(col + c).encode() for c in range(cols))
-    return b"".join(b'<c r="%s@" s="%d"><v>%%s</v></c>' % (c, look) for c in letters)
+def _matrix(sheet: Sheet, mass: Mass, look: int, compact: bool) -> Iterator[Row]:
+    box = mass.box
+    if box.row + box.rows > MAX_ROWS or box.col + box.cols > MAX_COLS:
+        raise OutputError(f"{sheet.tab.name}!{a1(box.row, box.col)} is outside the grid")
+    template = _template(box, look, compact)
+    first = template.replace(b"<v>", _array(mass).replace(b"%", b"%%") + b"<v>", 1) if mass.formula else template
+    for r, numbers in enumerate(_texts(mass), box.row):
+        xml = (template if r > box.row else first).replace(_ROW_NUMBER, b"%d" % (r + 1)) % numbers
+        yield r, [(box.col, box.col + box.cols, xml)]
 
 
-def _texts(values: NDArray[Any]) -> Iterator[tuple[bytes, ...]]:
-    if not np.isfinite(values).all():
-        raise OutputError("a matrix holds a number that is not finite")  # orjson would write null
-    for row in np.ascontiguousarray(values, dtype=np.float64):
-        yield tuple(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b","))
+def _template(box: Range, look: int, compact: bool) -> bytes:
+    """A row with `_ROW_NUMBER` for its number and `%s` for each of its numbers."""
+    letters = (column(box.col + c).encode() for c in range(box.cols))
+    first, *others = (b'<c r="%s%s" s="%d"><v>%%s</v></c>' % (c, _ROW_NUMBER, look) for c in letters)
+    return first + (b'<c s="%d"><v>%%s</v></c>' % look * len(others) if compact else b"".join(others))
+
+
+def _array(mass: Mass) -> bytes:
+    box, formula = mass.box, markup(str(mass.formula))
+    area = f"{a1(box.row, box.col)}:{a1(box.row + box.rows - 1, box.col + box.cols - 1)}"
+    return f'<f t="array" ref="{area}">{formula}</f>'.encode()
+
+
+def _texts(mass: Mass) -> Iterator[tuple[bytes, ...]]:
+    """The numbers of each row as text."""
+    rows = 0
+    for piece in mass.rows():
+        if piece.shape[1:] != (mass.box.cols,) or not np.isfinite(piece).all():  # orjson would write null
+            raise OutputError(f"{mass.box.name} holds a number that is not finite, or has not {mass.box.cols} columns")
+        rows += len(piece)
+        for row in np.ascontiguousarray(piece, dtype=np.float64):
+            yield tuple(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b","))
+    if rows != mass.box.rows:
+        raise OutputError(f"{mass.box.name} has {rows} rows, not {mass.box.rows}")
 
 
 # ---- a computed cell -------------------------------------------------------------------------------------
@@ -141,36 +206,13 @@ def _texts(values: NDArray[Any]) -> Iterator[tuple[bytes, ...]]:
 
 def _cell(sheet: Sheet, cell: Cell, look: int) -> bytes:
     try:
-        rows, cols = cell.area or (1, 1)
-        if cell.row + rows > MAX_ROWS or cell.col + cols > MAX_COLS:
+        if cell.row >= MAX_ROWS or cell.col >= MAX_COLS:
             raise ValueError("is outside the grid")
-        formula, value = _CONTENT[cell.kind](cell)
-        if isinstance(value, str) and len(value) > MAX_TEXT:
+        if isinstance(cell.cached, str) and len(cell.cached) > MAX_TEXT:
             raise ValueError("does not fit a cell")
-        kind, result = computed_xml(value)
-        typed = f' t="{kind}"' if kind else ""
-        return f'<c r="{column(cell.col)}{cell.row + 1}" s="{look}"{typed}>{formula}{result}</c>'.encode()
+        kind, result = computed_xml(cell.cached)
+        ref, typed = f"{column(cell.col)}{cell.row + 1}", f' t="{kind}"' if kind else ""
+        array = f' t="array" ref="{ref}"' if cell.kind is Kind.ARRAY else ""
+        return f'<c r="{ref}" s="{look}"{typed}><f{array}>{markup(str(cell.body))}</f>{result}</c>'.encode()
     except ValueError as error:
         raise OutputError(f"{sheet.tab.name}!{a1(cell.row, cell.col)} {error}") from None
-
-
-def _formula(cell: Cell) -> tuple[str, Value | None]:
-    return f"<f>{markup(str(cell.body))}</f>", cell.cached
-
-
-def _array(cell: Cell) -> tuple[str, Value | None]:
-    rows, cols = cell.area or (1, 1)
-    first, last = a1(cell.row, cell.col), a1(cell.row + rows - 1, cell.col + cols - 1)
-    area = first if first == last else f"{first}:{last}"
-    return f'<f t="array" ref="{area}">{markup(str(cell.body))}</f>', cell.cached
-
-
-def _spill(cell: Cell) -> tuple[str, Value | None]:
-    return "", cell.body
-
-
-_CONTENT: dict[Kind, Callable[[Cell], tuple[str, Value | None]]] = {  # formula and value
-    Kind.FORMULA: _formula,
-    Kind.ARRAY: _array,
-    Kind.SPILL: _spill,
-}

@@ -11,12 +11,13 @@ from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.plan import Plan
+from sheetgpt.plan.stages import WHOLE, Stages
 from sheetgpt.sheet.a1 import MAX_ROWS
 from sheetgpt.sheet.layout import Layout, lay_out
 
 FORMAT = 2
 CARD_NAME = "sheetgpt.card"  # defined name of the cell that holds the card
-_MOST_CELLS = 200_000_000  # of one workbook, so that a forged card cannot ask for the moon
+_MOST_CELLS = 2_000_000_000  # of one workbook, so that a forged card cannot ask for the moon
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,23 @@ class Card:
     n_rows: int  # token rows, at least the prompt's length
     live: Live | None = None  # room for a typed prompt; None where the workbook is made for one prompt
     version: str = __version__
+    stages: Stages = WHOLE
+
+    @property
+    def n_weights(self) -> int:
+        """Learned numbers that its stages read."""
+        return sum(rows * cols for rows, cols in self.stages.weights(self.config).values())
+
+    @property
+    def n_heads(self) -> int:
+        """Heads of attention of its stages."""
+        blocks = sum(f"h{i}" in self.stages for i in range(self.config.n_layer))
+        return blocks * self.config.n_head
 
     def to_json(self) -> str:
         """One line, for the cell named `sheetgpt.card`."""
         data = {"format": FORMAT, "sheetgpt": self.version, "model": self.model, "tokens": self.n_rows}
+        data |= {} if self.stages == WHOLE else {"stages": str(self.stages)}
         live = self.live and self.live._asdict()
         return json.dumps(data | {"live": live, "config": self.config.to_dict()})
 
@@ -49,7 +63,10 @@ class Card:
             model, version = str(data["model"]), str(data["sheetgpt"])
             if not (model + version).isprintable() or len(model + version) > 200:
                 raise WorkbookError("the card's names are not plain text")
-            return cls(model, config, n_rows, _live(data["live"]), version)
+            live, stages = _live(data["live"]), Stages.parse(str(data.get("stages", "..")), config)
+            if live and "prompt" not in stages:
+                raise WorkbookError(f"the card has room for a typed prompt, but its stages are {stages}")
+            return cls(model, config, n_rows, live, version, stages)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise WorkbookError(f"its card cannot be read ({type(error).__name__})") from None
         except WorkbookError:
@@ -81,15 +98,24 @@ class Blueprint:
     @classmethod
     def of(cls, card: Card) -> Blueprint:
         """Plan and lay out; raises `LayoutError` where the model does not fit a workbook."""
-        weights = card.config.n_weights
+        weights = card.n_weights
         if weights > _MOST_CELLS:
             raise LayoutError(f"{weights:,} weights are too many for one workbook ({_MOST_CELLS:,} cells)")
         if card.live and 2 * card.n_rows * card.live.n_bytes > MAX_ROWS - 100:
             raise LayoutError(
                 f"{card.n_rows} words of {card.live.n_bytes} bytes have more merges than a sheet has rows"
             )
-        plan = gpt2(card.config, card.n_rows, card.live)
-        cells = sum(e.shape[0] * e.shape[1] for name, e in plan.items() if not plan.is_view(name))
+        plan = gpt2(card.config, card.n_rows, card.live, card.stages)
+        cells = _cells(plan)
         if cells > _MOST_CELLS:
             raise LayoutError(f"{cells:,} cells are too many for one workbook ({_MOST_CELLS:,})")
-        return cls(card, plan, lay_out(card.config, plan, live=card.live is not None))
+        return cls(card, plan, lay_out(card.config, plan, live=card.live is not None, stages=card.stages))
+
+    @property
+    def cells(self) -> int:
+        """Cells of all places."""
+        return _cells(self.plan)
+
+
+def _cells(plan: Plan) -> int:
+    return sum(e.shape[0] * e.shape[1] for name, e in plan.items() if not plan.is_view(name))

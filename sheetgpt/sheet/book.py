@@ -8,22 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-Area = tuple[int, int, int, int]
-
-
-class CellError(str):
-    """An error that a cell shows, such as #DIV/0!: not text."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"CellError({str(self)!r})"
-
-
-Value = float | str | bool | CellError | None
+from sheetgpt.sheet.grid import Area, Grid, cells
 
 
 class Formula(NamedTuple):
@@ -41,7 +26,7 @@ class Sheet:
     """One tab. Keys are (row, column) from 0; a formula's cached value stands in `values`."""
 
     name: str
-    values: Mapping[tuple[int, int], Value]
+    values: Grid
     formulas: Mapping[tuple[int, int], Formula]
 
     def areas(self) -> Iterator[Area]:
@@ -53,14 +38,6 @@ class Sheet:
         """Every cell that a formula computes, the bodies of array formulas included."""
         for area in self.areas():
             yield from cells(area)
-
-    def block(self, r0: int, c0: int, rows: int, cols: int) -> npt.NDArray[np.object_]:
-        """(rows, cols) of values; None where a cell is empty."""
-        out = np.empty((rows, cols), object)
-        for r in range(rows):
-            for c in range(cols):
-                out[r, c] = self.values.get((r0 + r, c0 + c))
-        return out
 
 
 @dataclass(frozen=True)
@@ -87,9 +64,3 @@ class Book:
     @cached_property
     def _folded(self) -> dict[str, str]:
         return {name.casefold(): ref for name, ref in self.names.items()}
-
-
-def cells(area: Area) -> Iterator[tuple[int, int]]:
-    """The cells of an area, row by row."""
-    r0, c0, r1, c1 = area
-    return ((r, c) for r in range(r0, r1 + 1) for c in range(c0, c1 + 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -20,12 +20,11 @@ class Kind(StrEnum):
     TEXT = "text"
     NUMBER = "number"
     FORMULA = "formula"
-    ARRAY = "array"  # the first cell of an array formula
-    SPILL = "spill"  # another cell of an array formula: it holds only a cached value
+    ARRAY = "array"  # an array formula of this one cell; those of many are a `Mass`
     LINK = "link"  # text that leads to another tab
 
 
-COMPUTED = frozenset({Kind.FORMULA, Kind.ARRAY, Kind.SPILL})
+COMPUTED = frozenset({Kind.FORMULA, Kind.ARRAY})
 
 
 class Style(StrEnum):
@@ -43,6 +42,7 @@ class Style(StrEnum):
     LABEL = "label"
     INPUT = "input"
     INPUT_TEXT = "input_text"
+    GIVEN = "given"  # a number that earlier stages would compute
     PARAMETER = "parameter"
     VALUE = "value"
     WHOLE = "whole"  # a whole number: an id, a count
@@ -63,16 +63,16 @@ class Cell(NamedTuple):
     body: Value
     style: Style
     cached: Value | None = None  # of a formula: the value that numpy computed
-    area: tuple[int, int] | None = None  # of an array formula: rows, columns
     target: str | None = None  # of a link: the tab it leads to
 
 
 class Mass(NamedTuple):
-    """A matrix of plain numbers, streamed into the file past the atoms."""
+    """A matrix of numbers, streamed into the file past the atoms: plain ones, or what an array formula computed."""
 
     box: Range
-    values: NDArray[Any]  # float64 [rows, cols]
+    rows: Callable[[], Iterable[NDArray[Any]]]  # its numbers (float64) from the first row on, in pieces of whole rows
     style: Style = Style.PARAMETER
+    formula: str | None = None  # the array formula, without `=`, that computes them all
 
 
 class Ladder(NamedTuple):

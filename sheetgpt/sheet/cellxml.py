@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from sheetgpt.sheet.book import CellError, Value
+from sheetgpt.sheet.grid import CellError, Value
 
 _UNSAYABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4})")
 _MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from sheetgpt.sheet import a1
-from sheetgpt.sheet.book import Area
 from sheetgpt.sheet.editor import Cells, Editor
+from sheetgpt.sheet.grid import Area
 from sheetgpt.sheet.package import LIMITS, Limits, Package, open_package
 from sheetgpt.sheet.readback import Outline
 from sheetgpt.sheet.sheetxml import check_areas

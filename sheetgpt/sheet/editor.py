@@ -7,8 +7,8 @@ from bisect import bisect_right, insort
 from collections.abc import Mapping
 
 from sheetgpt.sheet import a1
-from sheetgpt.sheet.book import Area, Value
 from sheetgpt.sheet.cellxml import computed_xml, typed_xml
+from sheetgpt.sheet.grid import Area, Value
 from sheetgpt.sheet.package import xml_parser
 from sheetgpt.sheet.sheetxml import Cursor, anchored, deeper, sheet_tags
 

@@ -7,15 +7,16 @@ Parameter tabs have the same head and one ruler, and mirror their CSV file from 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
 from sheetgpt.errors import LayoutError
-from sheetgpt.models.config import ModelConfig
+from sheetgpt.models.config import ModelConfig, Shape
 from sheetgpt.plan.ops import span
-from sheetgpt.plan.plan import Plan
+from sheetgpt.plan.plan import Plan, Role
+from sheetgpt.plan.stages import WHOLE, Stages
 from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, cell, column, fixed, tab_ref
 
 HEAD = 5  # title, what, why, links, blank
@@ -117,9 +118,12 @@ class Layout:
         return next(t for t in self.tabs if t.name == self.ranges[name].tab)
 
 
-def lay_out(config: ModelConfig, plan: Plan, *, live: bool = False) -> Layout:
+def lay_out(config: ModelConfig, plan: Plan, *, live: bool = False, stages: Stages = WHOLE) -> Layout:
     """A range for every place of the plan; raises `LayoutError` where the file format's limits are passed."""
-    tabs = (Tab("Contents", "contents"), *stage_tabs(config, live), *parameter_tabs(config, live))
+    contents = Tab("Contents", "contents" if stages == WHOLE else "contents_slice")
+    given = tuple(name for name, role in plan.roles.items() if role is Role.UPSTREAM)
+    steps = (*prompt_tabs(live, "prompt" in stages), Tab("Input", "input", (Band(given),)), *stage_tabs(config))
+    tabs = (contents, *_planned(plan, (*steps, *parameter_tabs(stages.weights(config), live))))
     ranges: dict[str, Range] = {}
     for tab in tabs:
         place = _vectors if tab.lesson == "vectors" else _bands
@@ -130,14 +134,29 @@ def lay_out(config: ModelConfig, plan: Plan, *, live: bool = False) -> Layout:
     return Layout(tabs, ranges)
 
 
-def stage_tabs(config: ModelConfig, live: bool) -> Iterator[Tab]:
-    """The pipeline in reading order."""
+def _planned(plan: Plan, tabs: Iterable[Tab]) -> Iterator[Tab]:
+    """The tabs with what is in the plan, each place on the first tab that names it, but none that is left empty."""
+    unplaced = set(plan)
+    for tab in tabs:
+        bands = [band._replace(names=tuple(n for n in band.names if n in unplaced)) for band in tab.bands]
+        unplaced -= {name for band in bands for name in band.names}
+        if any(band.names for band in bands) or not tab.bands:
+            yield replace(tab, bands=tuple(band for band in bands if band.names))
+
+
+def prompt_tabs(live: bool, begins: bool) -> Iterator[Tab]:
+    """The prompt and its tokens: cut here, or known when a workbook was made that begins with them, or after them."""
     tokens = Band(("prompt.pos", "prompt.ids", "prompt.row", "prompt.tokens", "prompt.bytes"))
     if live:
         yield from _tokenizer_tabs(tokens)
     else:
-        yield Tab("Prompt", "prompt_fixed", _stack("prompt.text", "prompt.next", "prompt.n"))
-        yield Tab("Tokens", "tokens_fixed", (tokens,))
+        kind = "fixed" if begins else "slice"
+        yield Tab("Prompt", f"prompt_{kind}", _stack("prompt.text", "prompt.next", "prompt.n"))
+        yield Tab("Tokens", f"tokens_{kind}", (tokens,))
+
+
+def stage_tabs(config: ModelConfig) -> Iterator[Tab]:
+    """The pipeline after the prompt, in reading order."""
     yield Tab("Embedding", "embedding", _stack("embed.token", "embed.pos", "embed.out"))
     for i in range(config.n_layer):
         yield from _block_tabs(i, config.n_head)
@@ -189,9 +208,10 @@ def _attention(at: str, n_head: int, after: str) -> Iterator[Band]:
     yield from _stack(f"{at}.out", after)
 
 
-def parameter_tabs(config: ModelConfig, live: bool) -> Iterator[Tab]:
+def parameter_tabs(shapes: Mapping[str, Shape], live: bool) -> Iterator[Tab]:
     """After the lesson: all weights in one table, the tokenizer's tables, a tab per matrix, one per block's vectors."""
-    yield Tab("Parameters", "parameters", group="parameters")
+    if shapes:
+        yield Tab("Parameters", "parameters", group="parameters")
     yield Tab("Vocabulary", "vocabulary", (Band(("vocab.id", "vocab.text", "vocab.bytes")),), group="parameters")
     if live:
         merges = Band(("bpe.pair", "bpe.rank", "bpe.token"))
@@ -199,7 +219,7 @@ def parameter_tabs(config: ModelConfig, live: bool) -> Iterator[Tab]:
         yield Tab("Bytes", "bytes", (Band(("bpe.byte",)),), group="parameters")
         yield Tab("Unicode", "unicode", (Band(("unicode.first", "unicode.class")),), group="parameters")
     vectors: dict[str, list[str]] = {}
-    for name, (rows, _) in config.shapes().items():
+    for name, (rows, _) in shapes.items():
         if rows == 1 and name not in {"wte", "wpe", "lm_head.w"}:
             vectors.setdefault(name.partition(".")[0], []).append(name)
         else:

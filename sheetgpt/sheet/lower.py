@@ -122,6 +122,12 @@ def _countdown(here: Here, x: Range) -> str:
     return f"IF({here.own(0, -1)}>1,{here.own(0, -1)}-1,{here.at(x)})" if here.r else here.at(x)
 
 
+def _normal(here: Here, x: Arg) -> str:
+    """By the chi-squared distribution: IronCalc has NORMSDIST to 1e-11 only, and takes no array there."""
+    tail = f"CHIDIST({here.at(x)}*{here.at(x)},1)/2"
+    return f"IF({here.at(x)}<0,{tail},1-{tail})"
+
+
 def _contraction(here: Here, text: Range) -> str:
     at = here.at(text)
     three, two = (
@@ -220,6 +226,7 @@ FILL: dict[str, Callable[..., str]] = {
     "code": lambda here, x: f"_xlfn.UNICODE({here.at(x)})",
     "char": lambda here, x: f"_xlfn.UNICHAR({here.at(x)})",
     "without": lambda here, x, y: f"LEFT({here.at(x)},LEN({here.at(x)})-LEN({here.at(y)}))",
+    "normal": _normal,
     "suffixes": _suffixes,
     "contraction": _contraction,
     "utf8": _utf8,

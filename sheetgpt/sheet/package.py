@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from defusedxml.ElementTree import fromstring
 
 from sheetgpt.errors import WorkbookError
 
+Sift = Callable[[Iterator[bytes]], Iterator[bytes]]
 CHUNK = 1 << 18
 _NAMES = 100_000  # different names of elements and attributes in one part
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -122,14 +123,15 @@ class Package:
         assert isinstance(root, Element)
         return root
 
-    def parse(self, part: str, parser: expat.XMLParserType) -> Iterator[bytes]:
+    def parse(self, part: str, parser: expat.XMLParserType, sift: Sift | None = None) -> Iterator[bytes]:
         """Feed a part to `parser`, yielding each piece just before it is parsed.
 
-        `parser` comes from `xml_parser`; its handlers may raise `ValueError` to say what is wrong.
+        `parser` comes from `xml_parser`; its handlers may raise `ValueError` to say what is wrong. `sift` may keep
+        back some of what is to be parsed; when it is asked for more, all that it gave before has been parsed.
         """
         fed = 0
         try:
-            for piece in self.stream(part):
+            for piece in sift(self.stream(part)) if sift else self.stream(part):
                 yield piece
                 parser.Parse(piece, False)
                 fed += len(piece)

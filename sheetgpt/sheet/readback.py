@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from sheetgpt.sheet.book import Book
+from sheetgpt.sheet.book import Book, Sheet
+from sheetgpt.sheet.grid import Area
 from sheetgpt.sheet.package import LIMITS, Limits, Package, local, open_package, parser_for
 from sheetgpt.sheet.sheetxml import PIECES, read_sheet, unescape
 
+Matrices = Mapping[str, Sequence[Area]]  # by tab: areas that should hold plain numbers
 
-def read(path: str | Path, tabs: Collection[str] | None = None, limits: Limits = LIMITS) -> Book:
+
+def read(
+    path: str | Path, tabs: Collection[str] | None = None, limits: Limits = LIMITS, matrices: Matrices | None = None
+) -> Book:
     """Read a workbook; with `tabs` only those are read, and names that are not there are ignored.
 
-    Raises `WorkbookError` with one line that names the file and, where it is about a cell, the cell.
+    `matrices` are read as arrays, other cells one by one. Raises `WorkbookError` with one line that names the file and,
+    where it is about a cell, the cell.
     """
+    with open_book(path, limits) as file:
+        return file.book([tab for tab in file.outline.parts if tabs is None or tab in tabs], matrices or {})
+
+
+@contextmanager
+def open_book(path: str | Path, limits: Limits = LIMITS) -> Iterator[BookFile]:
+    """A workbook file whose tabs can be read one by one; raises `WorkbookError`."""
     with open_package(path, limits) as package:
         outline = Outline.of(package)
-        strings = _shared_strings(package, outline)
-        sheets, room = {}, limits.cells
-        for tab, part in outline.parts.items():
-            if tabs is None or tab in tabs:
-                sheets[tab] = read_sheet(package, tab, part, strings, room)
-                room -= len(sheets[tab].values)
-        return Book(package.path, tuple(outline.parts), sheets, **outline.facts(package))
+        yield BookFile(package, outline, _shared_strings(package, outline))
+
+
+class BookFile:
+    """An open workbook."""
+
+    def __init__(self, package: Package, outline: Outline, strings: list[str]) -> None:
+        self.package, self.outline = package, outline
+        self._strings, self._room = strings, package.limits.cells
+
+    def sheet(self, tab: str, matrices: Sequence[Area] = ()) -> Sheet:
+        """One tab."""
+        part = self.outline.parts[tab]
+        sheet = read_sheet(self.package, tab, part, self._strings, self._room, matrices)
+        self._room -= len(sheet.values.single)
+        return sheet
+
+    def book(self, tabs: Sequence[str], matrices: Matrices) -> Book:
+        """Some tabs together."""
+        sheets = {tab: self.sheet(tab, matrices.get(tab, ())) for tab in tabs}
+        return Book(self.package.path, tuple(self.outline.parts), sheets, **self.outline.facts(self.package))
 
 
 # ---- the workbook part -----------------------------------------------------------------------------

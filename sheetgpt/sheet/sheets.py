@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.weights import file_name
 from sheetgpt.plan.plan import Role, say
+from sheetgpt.plan.stages import WHOLE, pipeline, told
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
 from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Range, Tab
 from sheetgpt.sheet.lessons import Lesson, lesson
-from sheetgpt.sheet.lower import Formula, examples, lower
+from sheetgpt.sheet.lower import examples, lower
 
 Env = Mapping[str, NDArray[Any]]
 CARD_ROW = HEAD  # row of the card on Contents
@@ -59,17 +63,24 @@ class ParameterFact(NamedTuple):
     numbers_sha256: str
 
 
-def sheets(book: Blueprint, env: Env, facts: list[ParameterFact]) -> Iterator[Sheet]:
-    """Every tab in order, with the values of `env` as parameters, inputs and caches."""
+Rows = Callable[[str], Callable[[], Iterable[NDArray[Any]]]]
+
+
+def sheets(book: Blueprint, env: Env, facts: list[ParameterFact], rows: Rows | None = None) -> Iterator[Sheet]:
+    """Every tab in order, with the values of `env` as inputs and caches, and as parameters unless `rows` streams them.
+
+    `rows` gives for a parameter's name what a `Mass` has as its rows: something that another process can call, too.
+    """
+    rows = rows or (lambda name: partial(_read, env, name))
     for tab in book.layout.tabs:
-        if tab.lesson == "contents":
+        if tab.lesson.startswith("contents"):
             yield _contents(book, tab)
         elif tab.lesson == "parameters":
             yield _parameters(book, tab, facts)
         elif tab.lesson == "vectors":
-            yield _vectors(book, tab, env)
+            yield _vectors(book, tab, rows)
         elif tab.group == "parameters":
-            yield _parameter(book, tab, env)
+            yield _parameter(book, tab, env, rows)
         else:
             yield _stage(book, tab, env)
 
@@ -93,11 +104,25 @@ def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
         "n_rows": book.card.n_rows,
     }
     slots |= book.card.live._asdict() if book.card.live else {}
+    slots |= _part(book)
     if tab.lesson == "matrix":
         rows, cols = config.shapes()[name]
         places = lesson(tab.lesson).meaning(name)
         slots |= {"rows": rows, "cols": cols, "meaning": places, "file": file_name(name), "first_row": HEAD + 2}
     return lesson(tab.lesson).fill(slots | {"at": name.partition(" ")[0]})
+
+
+def _part(book: Blueprint) -> dict[str, object]:
+    """Which part of the pipeline this is, in words."""
+    stages, config = book.card.stages, book.card.config
+    return {
+        "stages": stages,
+        "n_stages": len(stages.among(config)),
+        "pipeline": told(config),
+        "n_pipeline": len(pipeline(config)),
+        "whose": "the model" if stages == WHOLE else f"the model that {stages} reads",
+        "entrance": "Prompt" if "prompt" in stages else "Tokens" if "embed" in stages else "Input",
+    }
 
 
 # ---- the head that every tab has -------------------------------------------------------------------------
@@ -157,9 +182,8 @@ def _card_facts(c: ModelConfig) -> list[tuple[str, str]]:
 def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:
     header = ("Name", "Rows", "Columns", "Numbers", "File", "SHA-256 of the file", "SHA-256 of the numbers")
     cells = _head(book, tab) + [_text(HEAD, c, text, Style.HEADING) for c, text in enumerate(header)]
-    shapes = book.card.config.shapes()
     for r, fact in enumerate(facts, HEAD + 1):
-        rows, cols = shapes[fact.name]
+        rows, cols = book.plan[fact.name].shape
         line: list[Value] = [
             fact.name,
             rows,
@@ -173,32 +197,37 @@ def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:
     last = HEAD + len(facts)
     total = f"SUM(D{HEAD + 2}:D{last + 1})"
     cells.append(_text(last + 1, 0, "All", Style.HEADING))
-    cells.append(Cell(last + 1, 3, Kind.FORMULA, total, Style.WHOLE, float(book.card.config.n_weights)))
+    cells.append(Cell(last + 1, 3, Kind.FORMULA, total, Style.WHOLE, float(book.card.n_weights)))
     return Sheet(tab, cells)
 
 
-def _vectors(book: Blueprint, tab: Tab, env: Env) -> Sheet:
-    cells, masses = _head(book, tab), []
+def _vectors(book: Blueprint, tab: Tab, rows: Rows) -> Sheet:
+    cells = _head(book, tab)
+    masses: list[Mass] = []
     boxes = [book.layout.ranges[name] for name in tab.bands[0].names]
-    cells += [_static(HEAD, LEFT + c, c, Style.RULER) for c in range(max(b.cols for b in boxes))]
+    masses.append(_numbered(tab.name, HEAD, LEFT, max(b.cols for b in boxes)))
     for box in boxes:
         cells.append(_text(box.row, 0, box.name, Style.LABEL))
-        masses.append(Mass(box, env[box.name]))
+        masses.append(Mass(box, rows(box.name)))
     return Sheet(tab, cells, masses)
 
 
-def _parameter(book: Blueprint, tab: Tab, env: Env) -> Sheet:
+def _parameter(book: Blueprint, tab: Tab, env: Env, rows: Rows) -> Sheet:
     """A matrix as its CSV has it, or the vocabulary."""
-    cells, masses = _head(book, tab), []
+    cells = _head(book, tab)
+    masses: list[Mass] = []
     for name in tab.bands[0].names:
         box = book.layout.ranges[name]
-        cells += _ruler(book, box)
+        _sort(_ruler(book, box), cells, masses)
         if name in book.plan.text:
             cells += _given(book, box, env)
         else:
-            masses.append(Mass(box, env[name], _style(book, name)))
+            learned = book.plan.roles[name] is Role.PARAMETER
+            pieces = rows(name) if learned else partial(_whole, env[name])
+            masses.append(Mass(box, pieces, _style(book, name)))
+    words = tab.name == book.card.config.head_name == "wte" and "vocab.text" in book.plan
     for r in range(box.rows):
-        label: Value = str(env["vocab.text"][r, 0]) if tab.name == book.card.config.head_name == "wte" else float(r)
+        label: Value = str(env["vocab.text"][r, 0]) if words else float(r)
         cells.append(_static(box.row + r, 0, label, Style.LABEL))
     return Sheet(tab, cells, masses)
 
@@ -208,6 +237,7 @@ def _parameter(book: Blueprint, tab: Tab, env: Env) -> Sheet:
 
 def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     cells = _head(book, tab)
+    masses: list[Mass] = []
     words = tab_lesson(book, tab)
     scales: dict[str, Range] = {}
     masked: list[Range] = []
@@ -218,12 +248,12 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
         cells += _row_labels(book, boxes[0], env)
         labelled += boxes if labels_of(boxes[0].name) else []
         for box in boxes:
-            cells += _ruler(book, box) if not _BY_TOKEN.fullmatch(box.name) else _token_ruler(book, box, env)
-            cells += _given(book, box, env) if book.plan[box.name].op == "data" else _computed(book, box, env)
+            ruler = _token_ruler(book, box, env) if _BY_TOKEN.fullmatch(box.name) else _ruler(book, box)
+            _sort(chain(ruler, _filled(book, box, env)), cells, masses)
             masked += [box] if box.name.endswith(".scores") else []
-            if _SCALED.fullmatch(box.name):
+            if _SCALED.fullmatch(box.name) and book.plan[box.name].args:
                 scales[box.name] = box
-    return Sheet(tab, cells, [], scales, masked, labelled, _ladder(book, tab))
+    return Sheet(tab, cells, masses, scales, masked, labelled, _ladder(book, tab))
 
 
 def _ladder(book: Blueprint, tab: Tab) -> Ladder | None:
@@ -272,7 +302,13 @@ def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
     elif source := labels_of(box.name):
         labels = book.layout.ranges[source]
         for r in range(box.rows):
-            yield _label(box.row + r, 0, labels.cell(r, 0, box.tab), env[source][r, 0])
+            yield _label(box.row + r, 0, _text_of(book, labels, r, box.tab), env[source][r, 0])
+
+
+def _text_of(book: Blueprint, labels: Range, r: int, seen_from: str) -> str:
+    """The formula that shows a label's text; where a cell of given texts is empty it makes no 0 of it."""
+    ref = labels.cell(r, 0, seen_from)
+    return ref if book.plan[labels.name].args else f'{ref}&""'
 
 
 def _rung_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
@@ -296,13 +332,13 @@ def _token_ruler(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
     """Columns that stand for tokens: who is looked at."""
     tokens = book.layout.ranges["prompt.tokens"]
     for c in range(box.cols):
-        yield _label(box.row - 1, box.col + c, tokens.cell(c, 0, box.tab), env["prompt.tokens"][c, 0])
+        yield _label(box.row - 1, box.col + c, _text_of(book, tokens, c, box.tab), env["prompt.tokens"][c, 0])
 
 
-def _ruler(book: Blueprint, box: Range) -> Iterator[Cell]:
+def _ruler(book: Blueprint, box: Range) -> Iterator[Cell | Mass]:
     """Columns by number from 0; in `qkv` by query, key or value, head, and number within the head."""
     if box.name == "merges.ladder":
-        yield from (_static(box.row - 1, box.col + c, c, Style.RULER) for c in range(box.cols - 1))
+        yield _numbered(box.tab, box.row - 1, box.col, box.cols - 1)
         yield _text(box.row - 2, box.col + box.cols - 2, "lowest", Style.NAME)
         yield _text(box.row - 1, box.col + box.cols - 1, "at / makes", Style.NAME)
     elif box.name.endswith(".qkv"):
@@ -313,7 +349,17 @@ def _ruler(book: Blueprint, box: Range) -> Iterator[Cell]:
     elif box.cols == 1 and book.layout.tab_of(box.name).group == "parameters":
         yield _text(box.row - 1, box.col, box.name, Style.NAME)
     elif box.cols > 1:
-        yield from (_static(box.row - 1, box.col + c, c, Style.RULER) for c in range(box.cols))
+        yield _numbered(box.tab, box.row - 1, box.col, box.cols)
+
+
+def _filled(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
+    """The cells of a place."""
+    if book.plan.roles[box.name] is Role.UPSTREAM:
+        yield Mass(box, partial(_whole, env[box.name]), Style.GIVEN)
+    elif book.plan.roles[box.name] is Role.INPUT:
+        yield from _given(book, box, env)
+    else:
+        yield from _computed(book, box, env)
 
 
 def _given(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
@@ -323,22 +369,23 @@ def _given(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
             yield _static(box.row + r, box.col + c, values[r, c], style)
 
 
-def _computed(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
+def _computed(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
+    """A formula for each cell, or one array formula for all of them."""
     values, style = env[box.name], _style(book, box.name)
     for f in lower(book.plan, box.name, book.layout.ranges):
-        yield from _formula_cells(box, f, values, style)
+        if f.area == (box.rows, box.cols) != (1, 1):
+            yield Mass(box, partial(_whole, values), style, f.text)
+        else:
+            kind = Kind.FORMULA if f.area is None else Kind.ARRAY
+            yield Cell(box.row + f.r, box.col + f.c, kind, f.text, style, _plain(values[f.r, f.c]))
 
 
-def _formula_cells(box: Range, f: Formula, values: NDArray[Any], style: Style) -> Iterator[Cell]:
-    kind = Kind.FORMULA if f.area is None else Kind.ARRAY
-    row, col = box.row + f.r, box.col + f.c
-    yield Cell(row, col, kind, f.text, style, _plain(values[f.r, f.c]), f.area)
-    rows, cols = f.area or (1, 1)
-    for r in range(rows):
-        for c in range(cols):
-            if r or c:
-                value = _plain(values[f.r + r, f.c + c])
-                yield Cell(row + r, col + c, Kind.SPILL, value, style, value)
+def _read(env: Env, name: str) -> list[NDArray[Any]]:
+    return [env[name]]
+
+
+def _whole(values: NDArray[Any]) -> list[NDArray[Any]]:
+    return [values]
 
 
 def _style(book: Blueprint, name: str) -> Style:
@@ -346,11 +393,24 @@ def _style(book: Blueprint, name: str) -> Style:
     return Style.INPUT if style is Style.WHOLE and book.plan.roles[name] is Role.INPUT else style
 
 
+def _sort(parts: Iterable[Cell | Mass], cells: list[Cell], masses: list[Mass]) -> None:
+    """Put single cells to the cells, arrays to the masses."""
+    for part in parts:
+        cells.append(part) if isinstance(part, Cell) else masses.append(part)
+
+
 # ---- atoms -----------------------------------------------------------------------------------------------
 
 
 def _plain(value: Any) -> Value:
     return value if isinstance(value, str) else float(value)
+
+
+def _numbered(tab: str, row: int, col: int, count: int) -> Mass:
+    """0, 1, 2 ... in a row, which belongs to no place."""
+    return Mass(
+        Range("", tab, row, col, 1, count), partial(_whole, np.arange(count, dtype=float)[None, :]), Style.RULER
+    )
 
 
 def _text(row: int, col: int, text: str, style: Style) -> Cell:

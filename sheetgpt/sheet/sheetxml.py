@@ -7,16 +7,22 @@ might read differently (a cell twice, rows out of order, text where a number bel
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 
 from sheetgpt.sheet import a1
-from sheetgpt.sheet.book import Area, CellError, Formula, Sheet, Value
+from sheetgpt.sheet.book import Formula, Sheet
 from sheetgpt.sheet.classic import MAX_FORMULA
+from sheetgpt.sheet.grid import Area, CellError, Grid, Value
 from sheetgpt.sheet.package import LIMITS, Package, parser_for
+from sheetgpt.sheet.runs import Runs
 
 PIECES = 4096  # of a text, 8 KiB each
+_ROW_END = b"</row>"
+_LONGEST_ROW = 4 << 20
+_LEAST_CELL = 10  # bytes of XML
 _DEPTH = 256  # of elements that mean nothing here
 _MOST_WRITTEN = 1 << 28  # characters of formulas, of one sheet
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -30,19 +36,65 @@ def unescape(text: str) -> str:
     return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def read_sheet(package: Package, tab: str, part: str, strings: list[str], room: int = LIMITS.cells) -> Sheet:
-    """One sheet in one pass; at most `room` cells."""
+def read_sheet(
+    package: Package,
+    tab: str,
+    part: str,
+    strings: list[str],
+    room: int = LIMITS.cells,
+    matrices: Sequence[Area] = (),
+) -> Sheet:
+    """One sheet in one pass; at most `room` cells beside those of `matrices`, which become arrays where they can."""
     reader = _Cells(tab, strings, room, package.limits.text)
-    for _ in package.parse(part, parser_for(reader)):
+    size = package.entry(part).file_size  # a lie is found out while inflating
+    runs = Runs([(r0, c0, r1, c1) for r0, c0, r1, c1 in matrices if (r1 - r0 + 1) * (c1 - c0 + 1) * _LEAST_CELL < size])
+    for _ in package.parse(part, parser_for(reader), partial(_sifted, reader, runs) if runs else None):
         if len(reader.text) > PIECES:
             package.fail(f"{part}: the cell {reader.cursor.address} holds too much text")
     if not reader.tags:
         package.fail(f"{part} is not a sheet")
+    blocks = list(runs.blocks())
     try:
-        check_areas([f.area or (r, c, r, c) for (r, c), f in reader.formulas.items()], room)
+        areas = [f.area or (r, c, r, c) for (r, c), f in reader.formulas.items()]
+        check_areas(areas, room + sum(block.size for block in blocks))
     except ValueError as error:
         package.fail(f"{part}: {error}")
-    return Sheet(tab, reader.values, reader.formulas)
+    return Sheet(tab, Grid(reader.values, blocks), reader.formulas)
+
+
+def _sifted(reader: _Cells, runs: Runs, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The XML of a sheet without the rows of matrices that `runs` has taken out of it."""
+    buffer = b""
+    for piece in pieces:
+        buffer += piece
+        at = 0
+        while (start := buffer.find(b"<row ", at)) >= 0 and (end := buffer.find(_ROW_END, start)) >= 0:
+            yield buffer[at:start]
+            at = end + len(_ROW_END)
+            yield from _sifted_row(reader, runs, buffer[start:at])
+        if len(buffer) - at > _LONGEST_ROW:
+            yield buffer[at:]
+            at = len(buffer)
+        buffer = buffer[at:]
+    yield buffer
+
+
+def _sifted_row(reader: _Cells, runs: Runs, xml: bytes) -> Iterator[bytes]:
+    row, matrices = runs.of(xml)
+    at = 0
+    for matrix in matrices:
+        run = matrix.run(row, xml)
+        if run is None or run.start < at:
+            continue
+        head = xml[at : run.start]
+        yield head
+        at = run.start
+        if b"<!" in head or b"<?" in head or not reader.expects(row, matrix.area[1]):
+            break
+        matrix.keep(row, run.numbers)
+        reader.cursor.col = matrix.area[3]
+        at = run.end
+    yield xml[at:]
 
 
 class Cursor:
@@ -106,6 +158,11 @@ class _Cells:
         self.runs: list[str] | None = None
         self.shared: dict[str, tuple[str, str]] = {}
         self.written = 0  # characters of formulas so far
+
+    def expects(self, row: int, col: int) -> bool:
+        """Whether a cell of this row and column may come next."""
+        cursor = self.cursor
+        return self.inside and not self.skip and not self.kind and cursor.row == row and cursor.col < col
 
     def start(self, name: str, attrs: dict[str, str]) -> None:
         tag = self.tags.get(name)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from sheetgpt.sheet.book import Value
 from sheetgpt.sheet.cellxml import element, escape
+from sheetgpt.sheet.grid import Value
 from sheetgpt.sheet.package import Package, xml_parser
 from sheetgpt.sheet.readback import Outline
 

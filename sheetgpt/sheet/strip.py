@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sheetgpt.sheet.book import Area
 from sheetgpt.sheet.edit import edit
+from sheetgpt.sheet.grid import Area
 from sheetgpt.sheet.package import LIMITS, Limits
 
 

@@ -34,6 +34,7 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.LABEL: {"font_color": "#1F3864", "align": "right", "bg_color": "#F2F2F2"},
     Style.INPUT: {"bg_color": _SAND, "num_format": "0"},
     Style.INPUT_TEXT: {"bg_color": _SAND, "bold": True, "font_size": 14, "num_format": "@"},
+    Style.GIVEN: {"bg_color": _SAND, "num_format": "0.000"},
     Style.PARAMETER: {"bg_color": _BLUE, "num_format": "0.000"},
     Style.VALUE: {"num_format": "0.000"},
     Style.WHOLE: {"num_format": "0"},
@@ -48,22 +49,25 @@ _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wide
 _WIDTHS = {
     "prompt": [(1, 1, 60)],
     "prompt_fixed": [(1, 1, 60)],
+    "prompt_slice": [(1, 1, 60)],
     "merges": [(1, 200, 7)],
     "parameters": [(4, 4, 28), (5, 6, 68)],
 }
 _MEANT_AS_TEXT = ("=", "+", "-", "@")  # a spreadsheet would take these for formulas if typed
 
 
-def write(path: Path, sheets: Iterable[Sheet], names: Mapping[str, str]) -> None:
-    """Write the workbook to `path` (see `whole_file`). `names`: defined name -> reference without `=`."""
+def write(path: Path, sheets: Iterable[Sheet], names: Mapping[str, str], *, compact: bool = False) -> None:
+    """Write the workbook to `path` (see `whole_file`). `names`: defined name -> reference without `=`.
+
+    With `compact` most cells of matrices do not say where they stand (which IronCalc refuses): a third smaller. A file
+    that LibreOffice could only just not open is deflated harder.
+    """
     buffer = io.BytesIO()
     try:
         parts, looks = _write_faces(buffer, sheets, names)
-        splice(buffer, path, parts, looks)
+        splice(buffer, path, parts, looks, compact=compact)
     except OSError as error:
         raise OutputError(f"cannot write the workbook ({error.strerror or error})") from None
-    except RuntimeError as error:  # zipfile, of a part over 2 GiB
-        raise OutputError(f"a tab is too large for the file format ({error})") from None
 
 
 def _make_folder(folder: Path) -> None:
@@ -137,7 +141,7 @@ def _write_faces(
             parts[f"xl/worksheets/sheet{number}.xml"] = sheet
         for name, ref in names.items():
             book.define_name(name, "=" + ref)
-        return parts, styles.looks()
+        return parts, styles.looks(parts.values())
 
 
 class _Styles:
@@ -156,9 +160,14 @@ class _Styles:
         quoted = cell.kind is Kind.TEXT and str(cell.body).startswith(_MEANT_AS_TEXT)
         return (self._quoted if quoted else self._plain)[cell.style]
 
-    def looks(self) -> Looks:
-        """The number by which cells name each style; XlsxWriter gives it out on demand, but has no public way."""
-        return {style: look._get_xf_index() for style, look in self._plain.items()}
+    def looks(self, sheets: Iterable[Sheet]) -> Looks:
+        """The number by which cells name each style; XlsxWriter gives it out on demand, but has no public way.
+
+        `Style.GIVEN` has one only where a matrix of `sheets` looks so: whole workbooks do without it.
+        """
+        masses = {mass.style for sheet in sheets for mass in sheet.masses}
+        needed = {style: look for style, look in self._plain.items() if style in masses or style is not Style.GIVEN}
+        return {style: look._get_xf_index() for style, look in needed.items()}
 
 
 def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:

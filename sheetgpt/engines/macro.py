@@ -1,0 +1,120 @@
+"""What LibreOffice does for us, as a Basic macro in a private profile: load, compute, keep only what formulas gave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+# Saving a whole workbook takes LibreOffice ten times the memory of computing it. So what was computed becomes plain
+# values, sheets without formulas go, and what is left is saved. Two things are listed apart, each with its sheet, row
+# and column: an error, which is no value, by its number; and a text with a carriage return, which would not be saved.
+COMPUTE = r"""
+Option Explicit
+
+Sub Main
+    Dim doing, files, job, apart, doc, sheet, range, i
+    On Error GoTo Failed
+    files = createUnoService("com.sun.star.ucb.SimpleFileAccess")
+    job = createUnoService("com.sun.star.io.TextInputStream")
+    job.setInputStream(files.openFileRead(FOLDER & "/job"))
+    apart = createUnoService("com.sun.star.io.TextOutputStream")
+    apart.setOutputStream(files.openFileReadWrite(FOLDER & "/apart").getOutputStream())
+    apart.setEncoding("UTF-8")
+
+    doing = "loading"
+    Dim hidden(1) As New com.sun.star.beans.PropertyValue
+    hidden(0).Name = "Hidden"
+    hidden(0).Value = True
+    hidden(1).Name = "MacroExecutionMode"
+    hidden(1).Value = com.sun.star.document.MacroExecMode.NEVER_EXECUTE
+    doc = StarDesktop.loadComponentFromURL(FOLDER & "/book.xlsx", "_blank", 0, hidden())
+    doc.getUndoManager().lock()
+    doing = "computing"
+    doc.calculateAll()
+    doc.enableAutomaticCalculation(False)
+    doc.lockControllers()
+
+    Do While Not job.isEOF()
+        i = job.readLine()  ' number of a sheet, and the area that holds its formulas
+        doing = "reading sheet " & i
+        If Len(i) > 0 Then
+            sheet = doc.Sheets.getByIndex(CLng(i))
+            range = sheet.getCellRangeByPosition(job.readLine(), job.readLine(), job.readLine(), job.readLine())
+            ListApart(apart, i, sheet, range.queryFormulaCells(com.sun.star.sheet.FormulaResult.ERROR))
+            ListApart(apart, i, sheet, range.queryFormulaCells(com.sun.star.sheet.FormulaResult.STRING))
+            range.setDataArray(range.getDataArray())
+            sheet.isVisible = True
+            sheet.setName("sheetgpt " & i)
+        End If
+    Loop
+    apart.closeOutput()
+    doing = "saving"
+    For i = doc.Sheets.getCount() - 1 To 0 Step -1
+        If Left(doc.Sheets.getByIndex(i).getName(), 9) <> "sheetgpt " Then
+            doc.Sheets.removeByName(doc.Sheets.getByIndex(i).getName())
+        End If
+    Next
+    Dim xlsx(0) As New com.sun.star.beans.PropertyValue
+    xlsx(0).Name = "FilterName"
+    xlsx(0).Value = "Calc MS Excel 2007 XML"
+    doc.storeToURL(FOLDER & "/out.xlsx", xlsx())
+    GoTo Finish
+Failed:
+    Open FOLDER & "/failed" For Output As #1
+    Print #1, doing & ": " & Error$
+    Close #1
+Finish:
+    On Error Resume Next
+    doc.close(True)
+    StarDesktop.terminate()
+End Sub
+
+Sub ListApart(apart, i, sheet, ranges)
+    Dim found, r, c, cell, text
+    For Each found In ranges.getRangeAddresses()
+        For r = found.StartRow To found.EndRow
+            For c = found.StartColumn To found.EndColumn
+                cell = sheet.getCellByPosition(c, r)
+                text = cell.getString()
+                If cell.getError() <> 0 Then
+                    apart.writeString(i & " " & r & " " & c & " " & cell.getError() & Chr(10))
+                ElseIf InStr(text, Chr(13)) > 0 Then
+                    text = Join(Split(Join(Split(text, "\"), "\\"), Chr(13)), "\r")
+                    apart.writeString(i & " " & r & " " & c & " =" & Join(Split(text, Chr(10)), "\n") & Chr(10))
+                End If
+            Next
+        Next
+    Next
+End Sub
+"""
+
+
+def write_profile(folder: Path, macro: str, settings: str) -> None:
+    """A LibreOffice profile in `folder`/profile that holds `macro` as Standard.Module1, FOLDER being `folder`."""
+    user = folder / "profile" / "user"
+    library = user / "basic" / "Standard"
+    library.mkdir(parents=True)
+    (user / "registrymodifications.xcu").write_text(settings, "utf-8")
+    (user / "basic" / "script.xlc").write_text(_LIBRARIES, "utf-8")
+    (library / "script.xlb").write_text(_LIBRARY, "utf-8")
+    source = escape(macro.replace("FOLDER", f'"{folder.as_uri()}"'))
+    (library / "Module1.xba").write_text(_MODULE.format(source), "utf-8")
+
+
+_LIBRARIES = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE library:libraries PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "libraries.dtd">
+<library:libraries xmlns:library="http://openoffice.org/2000/library">
+<library:library library:name="Standard" library:link="false"/></library:libraries>
+"""
+
+_LIBRARY = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE library:library PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "library.dtd">
+<library:library xmlns:library="http://openoffice.org/2000/library" library:name="Standard">
+<library:element library:name="Module1"/></library:library>
+"""
+
+_MODULE = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE script:module PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "module.dtd">
+<script:module xmlns:script="http://openoffice.org/2000/script" script:name="Module1"
+ script:language="StarBasic">{}</script:module>
+"""
