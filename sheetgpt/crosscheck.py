@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -32,7 +33,7 @@ TRANSFORMERS = "transformers"  # the reference that is computed here
 TOLERANCE = 1e-6
 _TOP = 10
 _PLACES = ("logits", "prompt.n", "prompt.ids", "prompt.problem", "vocab.text")
-_ODD = (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError)  # what numpy says of odd headers
+_ODD = (ValueError, TypeError, KeyError, SyntaxError, TokenError, RecursionError, MemoryError)  # odd headers, by numpy
 
 Logits = NDArray[np.float64]  # [V]
 

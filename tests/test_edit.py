@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
 from sheetgpt.errors import WorkbookError
-from sheetgpt.sheet.grid import CellError, Value
 from sheetgpt.sheet.edit import edit
+from sheetgpt.sheet.grid import CellError, Value
 from sheetgpt.sheet.package import Limits
 from sheetgpt.sheet.readback import read
 from tests.test_readback import MAIN, REL, sheet_file

@@ -20,8 +20,8 @@ from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import MAX_TEXT
 from sheetgpt.models.weights import Weights
 from sheetgpt.recalc import recalc
-from sheetgpt.sheet.grid import CellError, Value
 from sheetgpt.sheet.edit import edit
+from sheetgpt.sheet.grid import CellError, Value
 from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.strip import strip_caches
 from tests.test_cli import refused, run

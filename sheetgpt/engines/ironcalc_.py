@@ -42,6 +42,8 @@ def compute(file: Path, areas: Areas) -> dict[str, list[Value]]:
     try:
         model = ironcalc.load_from_xlsx(str(file), "en", "UTC")
     except ironcalc.WorkbookError as error:
+        if 'Missing "r"' in str(error):
+            raise EngineError("a --compact workbook is not for it: choose --engine libreoffice") from None
         raise EngineError(f"cannot load the workbook ({error})") from None
     order = {sheet["name"]: i for i, sheet in enumerate(model.get_worksheets_properties())}
     return _settled(model, lambda: {tab: list(_values(model, order[tab], found)) for tab, found in areas.items()})

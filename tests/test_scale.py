@@ -1,0 +1,156 @@
+"""GPT-2's own shapes with random weights: one block in every run; all of GPT-2 small with `-m large`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pytest
+
+from sheetgpt.build import Room, build
+from sheetgpt.check.verify import verify
+from sheetgpt.engines import ENGINES
+from sheetgpt.errors import EngineError, OutputError
+from sheetgpt.models import reference
+from sheetgpt.models.weights import Weights
+from sheetgpt.plan.stages import Stages
+from sheetgpt.sheet import blocks, zipped
+from sheetgpt.sheet.readback import read
+from tests.random_models import make
+
+PROMPT = "The quick brown fox"
+NO_OFFICE = pytest.mark.skipif(
+    ENGINES["libreoffice"].version() is None, reason=f"libreoffice: {ENGINES['libreoffice'].hint()}"
+)
+
+
+@pytest.fixture(scope="module")
+def one_block(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    return make(tmp_path_factory.mktemp("models") / "one-block", blocks=1)
+
+
+@pytest.fixture(scope="module")
+def slice_file(one_block: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("books") / "h0.xlsx"
+    build(one_block, PROMPT, path, Room(tokens=10), Stages.parse("h0", one_block.config))
+    return path
+
+
+@NO_OFFICE
+def test_a_block_of_gpt2(one_block: Weights, slice_file: Path) -> None:
+    report = verify(slice_file, "libreoffice", str(one_block.folder))
+    assert report.exit_code == 0
+    assert report.cells_checked == report.cells_present > 7_000_000
+
+
+def test_the_weights_of_a_block_are_read_by_another_hand(one_block: Weights, slice_file: Path) -> None:
+    rows = openpyxl.load_workbook(slice_file, read_only=True)["h0.attn.c_proj.w"].iter_rows(7, 9, 2, values_only=True)
+    array = np.load(one_block.folder / "model_h0_attn_c_proj_w.npy")
+    assert np.array_equal(np.array(list(rows), np.float32), array[:3])
+
+
+def test_a_block_answers_to_the_reference(one_block: Weights, slice_file: Path) -> None:
+    ids = one_block.tokenizer().encode(PROMPT)
+    named = reference.forward(one_block, ids, n_layer=1, n_head=12)
+    sheet = read(slice_file, ["h0 mlp"]).sheets["h0 mlp"]
+    row, col = next(at for at, formula in sheet.formulas.items() if formula.text.startswith("h0.resid_mid+"))
+    got = sheet.values.numbers((row, col, row + len(ids) - 1, col + 768 - 1))
+    assert np.abs(got - named["h0.resid_post"]).max() < 1e-9
+
+
+@pytest.mark.parametrize("engine", ["libreoffice", "formulas"])
+def test_a_compact_workbook(engine: str, fable: Weights, tmp_path: Path) -> None:
+    if ENGINES[engine].version() is None:
+        pytest.skip(f"{engine} is not installed: {ENGINES[engine].hint()}")
+    build(fable, "Mike is quick", tmp_path / "compact.xlsx", compact=True)
+    build(fable, "Mike is quick", tmp_path / "full.xlsx", check=False)
+    assert (tmp_path / "compact.xlsx").stat().st_size < 0.8 * (tmp_path / "full.xlsx").stat().st_size
+    assert verify(tmp_path / "compact.xlsx", engine).exit_code == 0
+    rows = openpyxl.load_workbook(tmp_path / "compact.xlsx", read_only=True)["wpe"].iter_rows(7, 70, 2, 65, True)
+    assert np.array_equal(np.array(list(rows), float), fable["wpe"])
+    with pytest.raises(EngineError, match="choose --engine libreoffice"):
+        verify(tmp_path / "compact.xlsx", "ironcalc")
+
+
+# ---- several processes, disks that are full ----------------------------------------------------------------
+
+
+def test_the_same_bytes_by_one_process_and_by_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make(tmp_path / "model", blocks=1)
+    stages = Stages.parse("h0", model.config)
+    sizes = []
+    for name, large in (("one.xlsx", 1 << 40), ("several.xlsx", 1)):
+        monkeypatch.setattr(blocks, "_LARGE", large)
+        build(model, PROMPT, tmp_path / name, Room(tokens=6), stages, check=False)
+        sizes.append((tmp_path / name).read_bytes())
+    assert sizes[0] == sizes[1]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_parts_of_more_than_two_gigabytes_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipped, "LARGEST", 1000)
+    with zipped.Zipper(tmp_path / "a.zip") as out:
+        out.add("large", [b"x" * 2000], huge=True)
+        out.add("small", [b"x" * 500])
+        with pytest.raises(OutputError, match="too large"):
+            out.add("unexpected", [b"x" * 2000])
+    with zipfile.ZipFile(tmp_path / "a.zip") as got:
+        assert got.read("large") == b"x" * 2000
+        assert got.read("small") == b"x" * 500
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from sheetgpt.build import Room, build
+from sheetgpt.errors import EngineError, OutputError
+from sheetgpt.models.weights import find_model
+from sheetgpt.plan.stages import Stages
+from sheetgpt.sheet import blocks
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+blocks._LARGE = int(sys.argv[4])
+model = find_model(sys.argv[1])
+try:
+    build(model, "The quick", Path(sys.argv[2]), Room(tokens=4), Stages.parse("h0", model.config), check=False)
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("most", [100_000, 3_000_000, 12_000_000], ids=["at once", "in a process", "at the end"])
+@pytest.mark.parametrize("large", [1, 1 << 40], ids=["several", "one"])
+def test_a_disk_that_is_full_leaves_nothing(one_block: Weights, tmp_path: Path, most: int, large: int) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "book.xlsx").write_bytes(b"as it was")
+    command = [sys.executable, "-c", FULL_DISK, str(one_block.folder), str(out / "book.xlsx"), str(most), str(large)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.count("\n") == 1, done.stderr[-2000:]
+    assert os.strerror(errno.EFBIG) in done.stdout
+    assert [path.name for path in out.iterdir()] == ["book.xlsx"]
+    assert (out / "book.xlsx").read_bytes() == b"as it was"
+
+
+# ---- all of it ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.large
+def test_all_of_gpt2_small(tmp_path: Path) -> None:
+    model, path = make(tmp_path / "gpt2-small"), tmp_path / "book.xlsx"
+    build(model, PROMPT, path, Room(tokens=10))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2_000_000  # kB
+    assert path.stat().st_size < 1_200_000_000
+    cached = verify(path, "cached", str(model.folder))
+    assert (cached.exit_code, cached.faults) == (4, [])
+    report = verify(path, "libreoffice", str(model.folder))
+    assert report.exit_code == 0
+    assert report.cells_checked == report.cells_present > 126_000_000
+    assert max(row.total_gap for row in report.rows) < 1e-9
