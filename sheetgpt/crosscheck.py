@@ -81,12 +81,8 @@ def crosscheck(
     `WeightError` for a reference or a model that does not fit it, `EngineMissingError`.
     """
     workbook = _Workbook.of(path, engine)
-    card, ids = workbook.blueprint.card, workbook.ids()
-    if reference == TRANSFORMERS:
-        wanted, said = _from_transformers(_weights(card, model), ids)
-    else:
-        wanted, said = from_file(Path(reference), ids, card.config.n_vocab), reference
-    found = workbook.logits()
+    card, ids, found = workbook.blueprint.card, workbook.ids(), workbook.logits()
+    wanted, said = _reference(reference, card, model, ids)
     with np.errstate(invalid="ignore"):
         gaps = np.nan_to_num(np.abs(found - wanted), nan=np.inf)
     relative = gaps / np.maximum(1, np.abs(wanted))
@@ -213,6 +209,13 @@ def _check_place(book: Book, blueprint: Blueprint, name: str) -> None:
 
 
 # ---- the reference ---------------------------------------------------------------------------------------
+
+
+def _reference(reference: str, card: Card, model: str | None, ids: Sequence[int]) -> tuple[Logits, str]:
+    """The other side's logits, and whose they are."""
+    if reference == TRANSFORMERS:
+        return _from_transformers(_weights(card, model), ids)
+    return from_file(Path(reference), ids, card.config.n_vocab), reference
 
 
 def from_file(path: Path, ids: Sequence[int], n_vocab: int) -> Logits:

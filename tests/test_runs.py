@@ -109,7 +109,7 @@ def test_what_looks_otherwise(tmp_path: Path, what: str) -> None:
     path = matrix(tmp_path / "m.xlsx")
     with zipfile.ZipFile(path) as file:
         style = file.read("xl/worksheets/sheet1.xml").decode().split('<c r="D9" s="')[1].split('"')[0]
-    old, new = (text.replace('s="7"', f's="{style}"').replace('s="8"', 's="1"') for text in (old, new))
+    old, new = (text.replace('s="7"', f's="{style}"').replace('s="8"', f's="{int(style) + 1}"') for text in (old, new))
     path = edited(path, old, new)
     if outcome is None:
         for matrices in (None, {"Sheet": [AREA]}):

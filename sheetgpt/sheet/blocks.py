@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from sheetgpt.errors import OutputError
 from sheetgpt.models.prompt import MAX_TEXT
@@ -38,8 +39,7 @@ Piece = tuple[int, int, bytes]  # cells side by side: first column, column after
 Row = tuple[int, list[Piece]]
 
 _MOST = 60  # bytes of a number's cell
-_LARGE = 200_000  # numbers
-_ROW_NUMBER = b"\0"  # which no XML holds
+_LARGE = 1_000_000  # numbers
 _DATA = re.compile(rb"<sheetData(?:/>|>(.*)</sheetData>)", re.DOTALL)
 _ROW = re.compile(rb'<row r="(\d+)"(?: spans="[^"]*")?([^>]*?)(?:/>|>(.*?)</row>)', re.DOTALL)
 _CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*?(?:/>|>.*?</c>)', re.DOTALL)
@@ -61,7 +61,7 @@ def splice(
     """
     small = harder(sum(mass.box.rows * mass.box.cols for sheet in sheets.values() for mass in sheet.masses), compact)
     large = sorted((name for name in sheets if _learned(sheets[name]) > _LARGE), key=lambda n: -_learned(sheets[n]))
-    with zipfile.ZipFile(written) as source, Zipper(path, small=small) as target, ExitStack() as stack:
+    with zipfile.ZipFile(written) as source, Zipper(path) as target, ExitStack() as stack:
         apart: dict[str, tuple[Path, Future[Deflated]]] = {}
         if len(large) > 1:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".sheetgpt-", dir=path.parent)))
@@ -78,7 +78,8 @@ def splice(
                 out.unlink()
             elif sheet := sheets.get(name):
                 xml = sheet_xml(source.read(name), sheet, looks, compact=compact)
-                target.add(name, xml, huge=_learned(sheet) * _MOST > LARGEST)
+                learned = _learned(sheet)
+                target.add(name, xml, huge=learned * _MOST > LARGEST, small=small or learned <= _LARGE)
             else:
                 target.add(name, [source.read(name)])
 
@@ -127,16 +128,18 @@ def sheet_xml(xml: bytes, sheet: Sheet, looks: Looks, *, compact: bool = False) 
     yield b"<sheetData>"
     for r, parts in groupby(rows, key=itemgetter(0)):
         attributes = faces[r][2] if r in faces else b""
-        yield b'<row r="%d"%s>%s</row>' % (r + 1, attributes, _joined(sheet, r, parts))
+        yield b'<row r="%d"%s>' % (r + 1, attributes)
+        yield from _in_order(sheet, r, parts)
+        yield b"</row>"
     yield b"</sheetData>" + xml[data.end() :]
 
 
-def _joined(sheet: Sheet, r: int, parts: Iterable[Row]) -> bytes:
+def _in_order(sheet: Sheet, r: int, parts: Iterable[Row]) -> list[bytes]:
     pieces = sorted(chain.from_iterable(pieces for _, pieces in parts))
     for (_, after, _), (first, _, _) in pairwise(pieces):
         if first < after:
             raise OutputError(f"{sheet.tab.name}!{a1(r, first)} is there twice: the sheet was laid out wrongly")
-    return b"".join(xml for _, _, xml in pieces)
+    return [xml for _, _, xml in pieces]
 
 
 def _faces(rows: Mapping[int, re.Match[bytes]]) -> Iterator[Row]:
@@ -168,18 +171,47 @@ def _matrix(sheet: Sheet, mass: Mass, look: int, compact: bool) -> Iterator[Row]
     box = mass.box
     if box.row + box.rows > MAX_ROWS or box.col + box.cols > MAX_COLS:
         raise OutputError(f"{sheet.tab.name}!{a1(box.row, box.col)} is outside the grid")
-    template = _template(box, look, compact)
-    first = template.replace(b"<v>", _array(mass).replace(b"%", b"%%") + b"<v>", 1) if mass.formula else template
+    row = (_CompactRow if compact else _FullRow)(box, look)
     for r, numbers in enumerate(_texts(mass), box.row):
-        xml = (template if r > box.row else first).replace(_ROW_NUMBER, b"%d" % (r + 1)) % numbers
+        xml = row.xml(r, numbers)
+        if mass.formula and r == box.row:
+            xml = xml.replace(b"<v>", _array(mass) + b"<v>", 1)
         yield r, [(box.col, box.col + box.cols, xml)]
 
 
-def _template(box: Range, look: int, compact: bool) -> bytes:
-    """A row with `_ROW_NUMBER` for its number and `%s` for each of its numbers."""
-    letters = (column(box.col + c).encode() for c in range(box.cols))
-    first, *others = (b'<c r="%s%s" s="%d"><v>%%s</v></c>' % (c, _ROW_NUMBER, look) for c in letters)
-    return first + (b'<c s="%d"><v>%%s</v></c>' % look * len(others) if compact else b"".join(others))
+class _FullRow:
+    """Cells that all say where they stand. From row to row only digits of the row's own number change."""
+
+    def __init__(self, box: Range, look: int) -> None:
+        letters = (column(box.col + c).encode() for c in range(box.cols))
+        self._plain = b"".join(b'<c r="%s\0" s="%d"><v>%%s</v></c>' % (c, look) for c in letters)
+        self._number, self._text = b"", np.empty(0, np.uint8)
+        self._places: list[NDArray[np.intp]] = []  # of each digit
+
+    def xml(self, r: int, numbers: bytes) -> bytes:
+        """The row `r`, counted from 0, with numbers that commas part."""
+        number = b"%d" % (r + 1)
+        if len(number) != len(self._number):
+            self._number = b"\0" * len(number)
+            self._text = np.frombuffer(bytearray(self._plain.replace(b"\0", self._number)), np.uint8)
+            self._places = list(np.flatnonzero(self._text == 0).reshape(-1, len(number)).T.copy())
+        for places, old, new in zip(self._places, self._number, number, strict=True):
+            if old != new:
+                self._text[places] = new
+        self._number = number
+        return self._text.tobytes() % tuple(numbers.split(b","))
+
+
+class _CompactRow:
+    """Cells of which only the first says where it stands."""
+
+    def __init__(self, box: Range, look: int) -> None:
+        self._first = b'<c r="%s%%d" s="%d"><v>' % (column(box.col).encode(), look)
+        self._next = b'</v></c><c s="%d"><v>' % look
+
+    def xml(self, r: int, numbers: bytes) -> bytes:
+        """As that of `_FullRow`."""
+        return self._first % (r + 1) + numbers.replace(b",", self._next) + b"</v></c>"
 
 
 def _array(mass: Mass) -> bytes:
@@ -188,15 +220,15 @@ def _array(mass: Mass) -> bytes:
     return f'<f t="array" ref="{area}">{formula}</f>'.encode()
 
 
-def _texts(mass: Mass) -> Iterator[tuple[bytes, ...]]:
-    """The numbers of each row as text."""
+def _texts(mass: Mass) -> Iterator[bytes]:
+    """The numbers of each row as text, parted by commas."""
     rows = 0
     for piece in mass.rows():
         if piece.shape[1:] != (mass.box.cols,) or not np.isfinite(piece).all():  # orjson would write null
             raise OutputError(f"{mass.box.name} holds a number that is not finite, or has not {mass.box.cols} columns")
         rows += len(piece)
         for row in np.ascontiguousarray(piece, dtype=np.float64):
-            yield tuple(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b","))
+            yield orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
     if rows != mass.box.rows:
         raise OutputError(f"{mass.box.name} has {rows} rows, not {mass.box.rows}")
 

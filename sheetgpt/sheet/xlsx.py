@@ -149,6 +149,7 @@ class _Styles:
 
     def __init__(self, book: Any) -> None:
         self._plain = {style: book.add_format(look) for style, look in _FORMATS.items()}
+        self._plain[Style.PARAMETER]._get_xf_index()  # the first number is a short one
         self._quoted = {style: book.add_format(look | {"quote_prefix": True}) for style, look in _FORMATS.items()}
         self.masked = book.add_format({"font_color": "#BFBFBF", "num_format": '"masked"'})
         self.alarm = book.add_format({"font_color": "#FFFFFF", "bg_color": "#C00000"})

@@ -65,8 +65,8 @@ def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 class Zipper:
     """Writes the entries of a new zip one after the other; use it in a `with` block."""
 
-    def __init__(self, path: Path, *, small: bool = False) -> None:
-        self._zip, self._small = zipfile.ZipFile(path, "w"), small
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path, "w")
 
     def __enter__(self) -> Zipper:
         return self
@@ -74,10 +74,13 @@ class Zipper:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._zip.close()
 
-    def add(self, name: str, pieces: Iterable[bytes], *, huge: bool = False) -> None:
-        """One entry; `huge` if it may be larger than `LARGEST`. Raises `OutputError` for one that is and was not."""
+    def add(self, name: str, pieces: Iterable[bytes], *, huge: bool = False, small: bool = True) -> None:
+        """One entry; `huge` if it may be larger than `LARGEST`, `small` as for `deflate`.
+
+        Raises `OutputError` for an entry that is too large and was not said to be.
+        """
         info, out = self._begin(name, huge)
-        self._end(info, deflate(pieces, out, small=self._small), huge)
+        self._end(info, deflate(pieces, out, small=small), huge)
 
     def add_deflated(self, name: str, path: Path, deflated: Deflated) -> None:
         """One entry that `deflate` has written to the file `path`."""
