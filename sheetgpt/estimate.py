@@ -23,6 +23,7 @@ from sheetgpt.engines.base import MEMORY
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.weights import Weights, file_name
 from sheetgpt.plan.plan import Plan, Role
+from sheetgpt.sheet.blocks import LARGE_TAB, harder
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.cells import COMPUTED, Mass, Sheet
 from sheetgpt.sheet.sheets import ParameterFact, names_of, sheets
@@ -73,8 +74,8 @@ class Estimate:
         return self.weights + self.computed + self.others
 
 
-def estimate(card: Card, weights: Weights | None, *, compact: bool = False, small: bool = False) -> Estimate:
-    """What `xlsx.write` would give for a card; `compact` and `small` as there.
+def estimate(card: Card, weights: Weights | None, *, compact: bool = False) -> Estimate:
+    """What `xlsx.write` would give for a card; `compact` as there.
 
     Without `weights` numbers are drawn as GPT-2's are before training. Raises `LayoutError` where there is no room in
     the file format, and `WeightError`.
@@ -86,8 +87,9 @@ def estimate(card: Card, weights: Weights | None, *, compact: bool = False, smal
     with tempfile.TemporaryDirectory(prefix="sheetgpt-") as folder:
         path = Path(folder, "thin.xlsx")
         write(path, pages, names_of(book), compact=compact)
+        found = _counted(thin, pages)
+        small = harder(found["weights"] + found["computed"], compact)
         weighed = _Weighed.of(path, thin, pages, values, small)
-    found = _counted(thin, pages)
     return Estimate(
         tabs=len(book.layout.tabs),
         **found,
@@ -159,16 +161,27 @@ class _Weighed(NamedTuple):
     def of(cls, path: Path, thin: Thin, pages: Sequence[Sheet], values: Values, small: bool) -> _Weighed:
         """A thin workbook as it was written."""
         hidden = len(thin.whole.layout.tabs) - len(pages)
+        large = _large_tabs(thin.whole)
         total, xml = float(_ENTRY * hidden + path.stat().st_size), {}
         with zipfile.ZipFile(path) as archive:
             for number, page in enumerate(pages, 1):
                 info = archive.getinfo(f"xl/worksheets/sheet{number}.xml")
                 parts = _rows(archive.read(info), thin.stands_for[page.tab.name])
                 xml[page.tab.name] = round(sum(times * len(part) for times, part in parts.items()))
-                total += thin.copies(page.tab) * _deflated(parts, small) - info.compress_size
+                size = _deflated(parts, small or page.tab.name not in large)
+                total += thin.copies(page.tab) * size - info.compress_size
             info = archive.getinfo("xl/sharedStrings.xml")
-            total += _deflated(_strings(archive.read(info), thin, values), small) - info.compress_size
+            total += _deflated(_strings(archive.read(info), thin, values), True) - info.compress_size
         return cls(round(total), xml)
+
+
+def _large_tabs(book: Blueprint) -> set[str]:
+    """Tabs of so many weights that they are not deflated as hard as the others."""
+    learned: Counter[str] = Counter()
+    for name in book.plan.parameters:
+        rows, cols = book.plan[name].shape
+        learned[book.layout.ranges[name].tab] += rows * cols
+    return {tab for tab, count in learned.items() if count > LARGE_TAB}
 
 
 def _deflated(parts: Mapping[float, bytes], small: bool) -> float:

@@ -115,7 +115,7 @@ from sheetgpt.plan.stages import Stages
 from sheetgpt.sheet import blocks
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-blocks._LARGE = int(sys.argv[4])
+blocks.LARGE_TAB = int(sys.argv[4])
 model = find_model(sys.argv[1])
 try:
     build(model, "The quick", Path(sys.argv[2]), Room(tokens=4), Stages.parse("h0", model.config), check=False)

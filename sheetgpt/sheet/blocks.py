@@ -39,7 +39,7 @@ Piece = tuple[int, int, bytes]  # cells side by side: first column, column after
 Row = tuple[int, list[Piece]]
 
 _MOST = 60  # bytes of a number's cell
-_LARGE = 1_000_000  # numbers
+LARGE_TAB = 1_000_000  # numbers of weights; smaller tabs are always deflated harder
 _DATA = re.compile(rb"<sheetData(?:/>|>(.*)</sheetData>)", re.DOTALL)
 _ROW = re.compile(rb'<row r="(\d+)"(?: spans="[^"]*")?([^>]*?)(?:/>|>(.*?)</row>)', re.DOTALL)
 _CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*?(?:/>|>.*?</c>)', re.DOTALL)
@@ -60,7 +60,7 @@ def splice(
     matrices, each is made by a process of its own, as many at a time as there are cores.
     """
     small = harder(sum(mass.box.rows * mass.box.cols for sheet in sheets.values() for mass in sheet.masses), compact)
-    large = sorted((name for name in sheets if _learned(sheets[name]) > _LARGE), key=lambda n: -_learned(sheets[n]))
+    large = sorted((name for name in sheets if _learned(sheets[name]) > LARGE_TAB), key=lambda n: -_learned(sheets[n]))
     with zipfile.ZipFile(written) as source, Zipper(path) as target, ExitStack() as stack:
         apart: dict[str, tuple[Path, Future[Deflated]]] = {}
         if len(large) > 1:
@@ -79,7 +79,7 @@ def splice(
             elif sheet := sheets.get(name):
                 xml = sheet_xml(source.read(name), sheet, looks, compact=compact)
                 learned = _learned(sheet)
-                target.add(name, xml, huge=learned * _MOST > LARGEST, small=small or learned <= _LARGE)
+                target.add(name, xml, huge=learned * _MOST > LARGEST, small=small or learned <= LARGE_TAB)
             else:
                 target.add(name, [source.read(name)])
 

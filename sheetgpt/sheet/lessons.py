@@ -47,7 +47,7 @@ def lesson(stem: str) -> Lesson:
     try:
         _, front, body = path.read_text("utf-8").split("+++\n", 2)
         head = tomllib.loads(front)
-        _, what, why = (part.strip() for part in body.replace("## Why\n", "## What\n").split("## What\n"))
+        _, what, why = (" ".join(part.split()) for part in body.replace("## Why\n", "## What\n").split("## What\n"))
     except (OSError, ValueError) as error:
         raise LayoutError(f"lesson {path.name} cannot be read: {error}") from None
     return Lesson(head["title"], what, why, head.get("places", {}))

@@ -95,6 +95,7 @@ def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
     """The tab's words with every slot filled from the model."""
     config, name = book.card.config, tab.name
     slots: dict[str, object] = {**config.to_dict(), "d_head": config.d_head, "d_mlp": config.d_mlp}
+    slots["bend"] = "ReLU" if config.activation == "relu" else "GELU"
     slots |= {
         "rows_of": "its row of wte again" if config.tied else f"its row of {config.head_name}",
         "model": book.card.model,
