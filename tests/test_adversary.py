@@ -377,3 +377,13 @@ def test_csv_of_other_hands(tmp_path: Path) -> None:
         next(CsvFile(path, (1, 2)).rows())
     path.write_bytes(b",".join([b"0." + b"3" * 40] * 3) + b"\n")
     assert next(CsvFile(path, (1, 3)).rows())[0, 0] == pytest.approx(1 / 3)
+
+
+def test_a_card_that_plans_more_than_the_file_can_hold(live_book: Built, tmp_path: Path) -> None:
+    """Ladders of 300 bytes a word would be some ten million cells."""
+
+    def edit(xml: str) -> str:
+        return re.sub(r'"n_bytes": \d+', '"n_bytes": 300', xml)
+
+    with pytest.raises(WorkbookError, match="its card plans"):
+        verify(edited(live_book, tmp_path / "forged.xlsx", sharedStrings=edit), "cached")

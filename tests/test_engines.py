@@ -328,3 +328,36 @@ def test_worker_says_one_line(tmp_path: Path, toy: tuple[Toy, Path]) -> None:
     done = subprocess.run(words, capture_output=True, text=True, cwd=root, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
+
+
+# ---- workbooks that are not only tabs of cells -----------------------------------------------------------
+
+
+def odd_workbook(path: Path, what: str) -> Path:
+    with xlsxwriter.Workbook(path) as book:
+        if what == "a chart sheet":
+            chart = book.add_chart({"type": "line"})
+            chart.add_series({"values": "=one!$A$1:$A$3"})
+            book.add_chartsheet("chart").set_chart(chart)
+        names = {"tabs that are called as ours": ["computed 0", "computed 1"]}.get(what, ["one", "two"])
+        for number, name in enumerate(names):
+            sheet = book.add_worksheet(name)
+            sheet.write_formula(0, 0, f"={number}+40", None, WRONG)
+            sheet.write_array_formula(1, 0, 40, 3, f"{{=ROW(A2:D41)*{number + 1}+COLUMN(A2:D41)}}", None, WRONG)
+            if what == "a protected sheet":
+                sheet.protect()
+            if what == "a hidden sheet" and number:
+                sheet.hide()
+    return path
+
+
+@pytest.mark.parametrize(
+    "what", ["a chart sheet", "a protected sheet", "a hidden sheet", "tabs that are called as ours"]
+)
+def test_odd_workbooks(engine: Engine, what: str, tmp_path: Path) -> None:
+    values = engine.recalculate(odd_workbook(tmp_path / "odd.xlsx", what))
+    assert len(values) == 2
+    for number, grid in enumerate(values.values()):
+        wanted = [[(r + 1) * (number + 1) + c + 1 for c in range(4)] for r in range(1, 41)]
+        assert grid[0, 0] == number + 40
+        assert grid.numbers((1, 0, 40, 3)).tolist() == wanted

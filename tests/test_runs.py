@@ -98,7 +98,7 @@ ODD = {  # what stands there instead, and what it makes of row 9: None where the
     "a cell missing": ('<c r="D9"', '<c r="ZZ9"', None),
     "the row twice": (NINE, '<row r="9"></row><row r="9">', None),
     "inside something foreign": (NINE, '<row r="9"><other>', None),
-    "a foreign row": (NINE, '<row r="9" xmlns="urn:other">', "gone"),
+    "a foreign row": (NINE, '<row r="9" xmlns="urn:other">', None),
     "a row that is no row": (NINE, '<other r="8"/><row r="9">', "as an array"),
 }
 
@@ -123,13 +123,38 @@ def test_what_looks_otherwise(tmp_path: Path, what: str) -> None:
     assert whole is (outcome == "as an array")
 
 
-def test_a_matrix_before_the_sheet_data_is_none(tmp_path: Path) -> None:
-    """Rows in a foreign element that looks like <sheetData>."""
-    row = '<row r="9">' + "".join(f'<c r="{chr(66 + c)}9"><v>{c}</v></c>' for c in range(COLS)) + "</row>"
-    fake = f'<ext xmlns="urn:other"><sheetData>{row}</sheetData></ext><sheetData>'
-    plain, fast = both(edited(matrix(tmp_path / "m.xlsx"), "<sheetData>", fake))
-    assert plain.values == fast.values
-    assert np.array_equal(fast.values.numbers(AREA), NUMBERS)
+STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"
+ROW = '<row r="9">' + "".join(f'<c r="{chr(66 + c)}9"><v>{c}</v></c>' for c in range(COLS)) + "</row>"
+NOT_ALL_READ = {  # what some programs take for cells and others do not
+    "sheet data before": ("<sheetData>", f'<ext xmlns="urn:other"><sheetData>{ROW}</sheetData></ext><sheetData>'),
+    "sheet data after": ("</sheetData>", f'</sheetData><z:sheetData xmlns:z="{STRICT}">{ROW}</z:sheetData>'),
+    "sheet data in a choice": ("</sheetData>", f'</sheetData><a xmlns="urn:a"><b><sheetData>{ROW}</sheetData></b></a>'),
+    "another language's cell": (
+        "</row></sheetData>",
+        f'<z:c xmlns:z="{STRICT}" r="B14"><z:v>9</z:v></z:c></row></sheetData>',
+    ),
+    "another language's value": ('<c r="D9" s="7"><v>', f'<c r="D9" s="7"><z:v xmlns:z="{STRICT}">7</z:v><v>'),
+    "another language's formula": ('<c r="D9" s="7"><v>', f'<c r="D9" s="7"><z:f xmlns:z="{STRICT}">7</z:f><v>'),
+    "a row in a row": (NINE, '<row r="9"><row r="10"></row>'),
+    "a cell without a row": (NINE, '<c r="B9"><v>1</v></c><row r="9">'),
+    "a cell in a run": (NINE, '<row r="9"><r><c r="B9"><v>1</v></c></r>'),
+    "a value in a run": ('<c r="D9" s="7"><v>', '<c r="D9" s="7"><r><v>1</v></r><v>'),
+    "a cell without a type": ('<c r="D9" s="7"><v>', '<c r="D9" s="7" t=""><v>'),
+    "blanks around a number": ('<c r="D9" s="7"><v>', '<c r="D9" s="7"><v> '),
+    "cells in an attribute": (NINE, '<row r="9"><foo x=\'>'),
+}
+
+
+@pytest.mark.parametrize("what", NOT_ALL_READ)
+def test_what_programs_read_differently_is_refused(tmp_path: Path, what: str) -> None:
+    old, new = NOT_ALL_READ[what]
+    path = matrix(tmp_path / "m.xlsx")
+    with zipfile.ZipFile(path) as file:
+        style = file.read("xl/worksheets/sheet1.xml").decode().split('<c r="D9" s="')[1].split('"')[0]
+    path = edited(path, *(text.replace('s="7"', f's="{style}"') for text in (old, new)))
+    for matrices in (None, {"Sheet": [AREA]}):
+        with pytest.raises(WorkbookError):
+            read(path, matrices=matrices)
 
 
 def test_rows_in_a_comment_are_none(tmp_path: Path) -> None:
@@ -137,7 +162,9 @@ def test_rows_in_a_comment_are_none(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as file:
         xml = file.read("xl/worksheets/sheet1.xml").decode()
     ninth = xml[xml.index(NINE) : xml.index("</row>", xml.index(NINE)) + 6]
-    for wrap in ("<!--{}-->", "<!-- {} --> ", "<?x {}?>"):
+    wraps = ["<!--{}-->", "<!-- {} --> ", "<?x {}?>"]
+    wraps += [f'<row r="9">{hide[0]}</row>{{}}{hide[1]}</row>' for hide in (("<!--", "-->"), ("<?x ", "?>"))]
+    for wrap in wraps:
         plain, fast = both(edited(path, ninth, wrap.format(ninth)))
         assert plain.values == fast.values
         assert (8, 1) not in fast.values

@@ -143,6 +143,8 @@ def _blueprint(file: BookFile, card: Card) -> Blueprint:
         planned = sum(rows * cols for rows, cols in learned)
         if planned > most:
             raise LayoutError(f"its card names {planned:,} weights, the file has room for {most:,} cells at most")
+        if blueprint.cells - planned > 4 * most:
+            raise LayoutError(f"its card plans {blueprint.cells:,} cells, the file has room for {most:,} at most")
     except LayoutError as error:
         raise WorkbookError(f"{package.path.name}: {error}") from None
     return blueprint
@@ -158,10 +160,11 @@ def _matrices(blueprint: Blueprint) -> dict[str, list[Area]]:
 
 
 def _check_formulas(book: Book, blueprint: Blueprint) -> None:
-    """Refuse a file that computes far more than its card plans."""
-    planned = sum(box.rows * box.cols for box in blueprint.layout.ranges.values())
+    """Refuse a file that computes far more than its card plans, or far less."""
+    planned = blueprint.cells - blueprint.card.n_weights
+    present = sum(len(sheet.values) for sheet in book.sheets.values())
     computed = sum((r1 - r0 + 1) * (c1 - c0 + 1) for s in book.sheets.values() for r0, c0, r1, c1 in s.areas())
-    if computed > 2 * planned:
+    if computed > 2 * planned or planned > 2 * (present + computed):
         raise WorkbookError(f"{book.path.name}: its card plans {planned:,} cells, formulas compute {computed:,}")
 
 

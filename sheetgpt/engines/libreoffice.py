@@ -75,16 +75,22 @@ class LibreOffice:
             areas = strip_caches(path, folder / "book.xlsx")
             if not areas:
                 return {}
-            order = read(folder / "book.xlsx", ()).tabs
-            (folder / "job").write_text("".join(_job(order.index(tab), found) for tab, found in areas.items()))
+            mark = "computed "  # how the macro renames sheets
+            while any(tab.startswith(mark) for tab in read(folder / "book.xlsx", ()).tabs):
+                mark = "_" + mark
+            job = [mark + "\n", *(_job(number, tab, areas[tab]) for number, tab in enumerate(areas))]
+            (folder / "job").write_bytes("".join(job).encode())
             run_macro(program, folder, COMPUTE, timeout, memory)
             if not (folder / "out.xlsx").exists():
                 raise EngineError(f"libreoffice could not load {Path(path).name}")
-            new = {tab: f"sheetgpt {order.index(tab)}" for tab in areas}  # as the macro renames them
+            new = {tab: f"{mark}{number}" for number, tab in enumerate(areas)}
             matrices = {new[tab]: [area for area in areas[tab] if area[:2] != area[2:]] for tab in areas}
             book = read(folder / "out.xlsx", matrices, matrices=matrices)
             apart = _apart(folder / "apart")
-            return {tab: _computed(book.sheets[new[tab]].values, areas[tab], apart.get(new[tab], {})) for tab in areas}
+            return {
+                tab: _computed(book.sheets[new[tab]].values, areas[tab], apart.get(number, {}))
+                for number, tab in enumerate(areas)
+            }
 
 
 def run_macro(program: str, folder: Path, macro: str, timeout: float, memory: int) -> None:
@@ -127,10 +133,10 @@ def _version(program: str) -> str | None:
     return found[0] if found else None
 
 
-def _job(sheet: int, areas: list[Area]) -> str:
-    """A sheet's number and the columns and rows that enclose its formulas, a line for each."""
+def _job(number: int, tab: str, areas: list[Area]) -> str:
+    """A number for a sheet, its name, the columns and rows that enclose its formulas: a line for each."""
     first, last = (min(a[:2][i] for a in areas) for i in (1, 0)), (max(a[2:][i] for a in areas) for i in (1, 0))
-    return "".join(f"{n}\n" for n in (sheet, *first, *last))
+    return "".join(f"{line}\n" for line in (number, tab, *first, *last))
 
 
 def _profile() -> str:
@@ -142,14 +148,14 @@ def _profile() -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<oor:items {space}>{items}</oor:items>\n'
 
 
-def _apart(path: Path) -> dict[str, dict[tuple[int, int], Value]]:
-    """Cells that show an error, or whose text has a carriage return, by tab."""
-    found: dict[str, dict[tuple[int, int], Value]] = {}
+def _apart(path: Path) -> dict[int, dict[tuple[int, int], Value]]:
+    """Cells that show an error, or whose text has a carriage return, by the number of their sheet."""
+    found: dict[int, dict[tuple[int, int], Value]] = {}
     for line in path.read_bytes().decode("utf-8", "replace").split("\n")[:-1]:
         sheet, row, col, value = line.split(" ", 3)
         text = _ESCAPED.sub(lambda match: _PLAIN[match[1]], value[1:]) if value[0] == "=" else ""
         error = CellError(_ERRORS.get(int(value), "#N/A")) if value[0] != "=" else None
-        found.setdefault(f"sheetgpt {sheet}", {})[int(row), int(col)] = text if error is None else error
+        found.setdefault(int(sheet), {})[int(row), int(col)] = text if error is None else error
     return found
 
 

@@ -12,11 +12,12 @@ COMPUTE = r"""
 Option Explicit
 
 Sub Main
-    Dim doing, files, job, apart, doc, sheet, range, i
+    Dim doing, files, job, apart, doc, sheet, range, i, mark
     On Error GoTo Failed
     files = createUnoService("com.sun.star.ucb.SimpleFileAccess")
     job = createUnoService("com.sun.star.io.TextInputStream")
     job.setInputStream(files.openFileRead(FOLDER & "/job"))
+    job.setEncoding("UTF-8")
     apart = createUnoService("com.sun.star.io.TextOutputStream")
     apart.setOutputStream(files.openFileReadWrite(FOLDER & "/apart").getOutputStream())
     apart.setEncoding("UTF-8")
@@ -34,23 +35,25 @@ Sub Main
     doc.enableAutomaticCalculation(False)
     doc.lockControllers()
 
+    mark = job.readLine()
     Do While Not job.isEOF()
-        i = job.readLine()  ' number of a sheet, and the area that holds its formulas
-        doing = "reading sheet " & i
+        i = job.readLine()  ' a number for a sheet, its name, and the area that holds its formulas
         If Len(i) > 0 Then
-            sheet = doc.Sheets.getByIndex(CLng(i))
+            doing = job.readLine()
+            sheet = doc.Sheets.getByName(doing)
+            sheet.unprotect("")
             range = sheet.getCellRangeByPosition(job.readLine(), job.readLine(), job.readLine(), job.readLine())
             ListApart(apart, i, sheet, range.queryFormulaCells(com.sun.star.sheet.FormulaResult.ERROR))
             ListApart(apart, i, sheet, range.queryFormulaCells(com.sun.star.sheet.FormulaResult.STRING))
             range.setDataArray(range.getDataArray())
             sheet.isVisible = True
-            sheet.setName("sheetgpt " & i)
+            sheet.setName(mark & i)
         End If
     Loop
     apart.closeOutput()
     doing = "saving"
     For i = doc.Sheets.getCount() - 1 To 0 Step -1
-        If Left(doc.Sheets.getByIndex(i).getName(), 9) <> "sheetgpt " Then
+        If Left(doc.Sheets.getByIndex(i).getName(), Len(mark)) <> mark Then
             doc.Sheets.removeByName(doc.Sheets.getByIndex(i).getName())
         End If
     Next

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
+import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -65,7 +67,8 @@ def splice(
         apart: dict[str, tuple[Path, Future[Deflated]]] = {}
         if len(large) > 1:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".sheetgpt-", dir=path.parent)))
-            pool = ProcessPoolExecutor(os.cpu_count())
+            workers = min(len(large), os.cpu_count() or 1)
+            pool = ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),))
             stack.callback(pool.shutdown, cancel_futures=True)
             for name in large:
                 out = folder / Path(name).name
@@ -103,6 +106,17 @@ def _bare(sheet: Sheet) -> Sheet:
 def _apart(out: Path, xml: bytes, sheet: Sheet, looks: Looks, compact: bool, small: bool) -> Deflated:
     with out.open("xb") as file:
         return deflate(sheet_xml(xml, sheet, looks, compact=compact), file, small=small)
+
+
+def _end_with(parent: int) -> None:
+    """Let this process end when its parent has been killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _result(job: Future[Deflated]) -> Deflated:

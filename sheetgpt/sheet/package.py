@@ -24,6 +24,7 @@ from sheetgpt.errors import WorkbookError
 
 Sift = Callable[[Iterator[bytes]], Iterator[bytes]]
 CHUNK = 1 << 18
+_OFFICE = ("http://schemas.openxmlformats.org/", "http://purl.oclc.org/ooxml/")
 _NAMES = 100_000  # different names of elements and attributes in one part
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -45,7 +46,7 @@ LIMITS = Limits()
 
 
 class Relation(NamedTuple):
-    """A relationship: `kind` is the last word of its type's address."""
+    """A relationship: `kind` is the last word of its type's address, or the whole of a stranger's."""
 
     kind: str
     target: str
@@ -159,7 +160,10 @@ class Package:
         target = node.get("Target", "")
         if not external:
             target = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
-        return node.get("Id", ""), Relation(node.get("Type", "").rpartition("/")[2], target, external)
+        kind = node.get("Type", "")
+        if kind.startswith(_OFFICE):
+            kind = kind.rpartition("/")[2]
+        return node.get("Id", ""), Relation(kind, target, external)
 
     def related(self, part: str, kind: str) -> str | None:
         """Target of the first internal relationship of this kind."""

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from sheetgpt.sheet.book import Book, Sheet
 from sheetgpt.sheet.grid import Area
 from sheetgpt.sheet.package import LIMITS, Limits, Package, local, open_package, parser_for
-from sheetgpt.sheet.sheetxml import PIECES, read_sheet, unescape
+from sheetgpt.sheet.sheetxml import MAIN, PIECES, read_sheet, unescape
 
 Matrices = Mapping[str, Sequence[Area]]  # by tab: areas that should hold plain numbers
 
@@ -202,7 +202,9 @@ class _Strings:
         self.limits, self.size = limits, 0
 
     def start(self, name: str, _: object) -> None:
-        tag = name.rpartition(" ")[2]
+        space, _, tag = name.rpartition(" ")
+        if tag in ("sst", "si", "t") and space not in MAIN:
+            raise ValueError("keeps text in a language of its own")
         if tag == "t":
             self.text.clear()
         elif tag == "si":

@@ -20,6 +20,15 @@ from sheetgpt.sheet.package import LIMITS, Package, parser_for
 from sheetgpt.sheet.runs import Runs
 
 PIECES = 4096  # of a text, 8 KiB each
+MAIN = frozenset(  # the namespaces of spreadsheets, transitional and strict
+    ("http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://purl.oclc.org/ooxml/spreadsheetml/main")
+)
+_SHEETS_OWN = frozenset(("sheetData", "row", "c"))  # which programs may look for wherever they stand
+_CELLS_OWN = _SHEETS_OWN | {"f", "v", "is"}
+_ATTRIBUTES = rb'(?: [\w:.]+="[^"<>]*")*'
+_HEAD = re.compile(  # what stands in a row before a matrix, if it is nothing but cells
+    rb"(?:<row%b>)?(?:<c%b(?:/>|>(?:<f%b>[^<>]*</f>|<f%b/>)?(?:<v%b>[^<>]*</v>)?</c>))*" % ((_ATTRIBUTES,) * 5)
+)
 _ROW_END = b"</row>"
 _LONGEST_ROW = 4 << 20
 _LEAST_CELL = 10  # bytes of XML
@@ -63,10 +72,19 @@ def read_sheet(
 
 
 def _sifted(reader: _Cells, runs: Runs, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The XML of a sheet without the rows of matrices that `runs` has taken out of it."""
-    buffer = b""
-    for piece in pieces:
+    """The XML of a sheet without the rows of matrices that `runs` has taken out of it.
+
+    From a comment or the like on nothing is taken out: what looks like a row may stand in it.
+    """
+    buffer, last = b"", b""
+    for number, piece in enumerate(pieces):
         buffer += piece
+        seen = last + piece if number else piece.removeprefix(b"\xef\xbb\xbf").removeprefix(b"<?xml")
+        last = piece[-1:]
+        if b"<!" in seen or b"<?" in seen:
+            yield buffer
+            yield from pieces
+            return
         at = 0
         while (start := buffer.find(b"<row ", at)) >= 0 and (end := buffer.find(_ROW_END, start)) >= 0:
             yield buffer[at:start]
@@ -89,7 +107,7 @@ def _sifted_row(reader: _Cells, runs: Runs, xml: bytes) -> Iterator[bytes]:
         head = xml[at : run.start]
         yield head
         at = run.start
-        if b"<!" in head or b"<?" in head or not reader.expects(row, matrix.area[1]):
+        if not _HEAD.fullmatch(head) or not reader.expects(row, matrix.area[1]):
             break
         matrix.keep(row, run.numbers)
         reader.cursor.col = matrix.area[3]
@@ -151,7 +169,9 @@ class _Cells:
         self.skip = 0  # how deep inside a foreign element
         self.inside = False  # between <sheetData> and its end
         self.done = False  # <sheetData> was seen
-        self.kind = ""  # the t= of the cell that is open, '' outside cells
+        self.in_row = False
+        self.kind: str | None = None  # the t= of the cell that is open, None outside cells
+        self.child = ""  # which of its <f>, <v> and <is> is open
         self.raw: str | None = None
         self.attrs: dict[str, str] | None = None  # those of <f>
         self.formula = ""
@@ -162,15 +182,16 @@ class _Cells:
     def expects(self, row: int, col: int) -> bool:
         """Whether a cell of this row and column may come next."""
         cursor = self.cursor
-        return self.inside and not self.skip and not self.kind and cursor.row == row and cursor.col < col
+        return self.in_row and not self.skip and self.kind is None and cursor.row == row and cursor.col < col
 
     def start(self, name: str, attrs: dict[str, str]) -> None:
         tag = self.tags.get(name)
         if self.skip or not self.inside:
             self._outside(name, tag)
-        elif tag == "v" and self.kind:
+        elif tag == "v" and self.kind is not None and not self.child:
+            self.child = tag
             self.text.clear()
-        elif tag == "c" and not self.kind:
+        elif tag == "c" and self.in_row and self.kind is None:
             self.kind, self.raw = attrs.get("t", "n"), None
             self.attrs = self.runs = None
             self.cursor.enter_cell(attrs.get("r"))
@@ -179,23 +200,30 @@ class _Cells:
 
     def _start_other(self, name: str, tag: str | None, attrs: dict[str, str]) -> None:
         self.text.clear()
-        if tag == "row" and not self.kind:
+        free = self.kind is not None and not self.child
+        if tag == "row" and not self.in_row:
+            self.in_row = True
             self.cursor.enter_row(attrs.get("r"))
-        elif tag == "f" and self.kind:
+        elif tag == "f" and free:
             if self.attrs is not None:
                 raise ValueError(f"the cell {self.cursor.address} has two formulas")
-            self.attrs = attrs
-        elif tag == "is" and self.kind:
-            self.runs = []
-        elif name.endswith(" AlternateContent"):
-            raise ValueError(f"has cells near {self.cursor.address} that not every program reads")
-        elif tag not in ("t", "r"):
+            self.attrs, self.child = attrs, tag
+        elif tag == "is" and free:
+            self.runs, self.child = [], tag
+        elif tag not in ("t", "r") or self.child != "is":
+            self._refuse(name, _CELLS_OWN | {"AlternateContent"})
             self.skip = 1
+
+    def _refuse(self, name: str, tags: frozenset[str]) -> None:
+        """Raise `ValueError` for an element that some program may take for one of ours, where ours cannot be."""
+        if name.rpartition(" ")[2] in tags:
+            raise ValueError(f"has cells near {self.cursor.address} that not every program reads")
 
     def _outside(self, name: str, tag: str | None) -> None:
         """An element before or after <sheetData>, or inside something foreign."""
         self.text.clear()
         if self.skip:
+            self._refuse(name, _CELLS_OWN if self.inside else _SHEETS_OWN)
             self.skip = deeper(self.skip)
         elif not self.tags:
             self.tags = sheet_tags(name)
@@ -204,7 +232,8 @@ class _Cells:
                 raise ValueError("has cells in two places")
             self.inside = self.done = True
         else:
-            self.skip = 1  # whatever stands in it, also another <sheetData>
+            self._refuse(name, _SHEETS_OWN)
+            self.skip = 1
 
     def end(self, name: str) -> None:
         tag = self.tags.get(name)
@@ -213,13 +242,17 @@ class _Cells:
         elif tag == "v":
             if self.raw is not None:
                 raise ValueError(f"the cell {self.cursor.address} has two values")
-            self.raw = "".join(self.text)
+            self.raw, self.child = "".join(self.text), ""
         elif tag == "c":
             self._finish()
         elif tag == "f":
-            self.formula = "".join(self.text)
+            self.formula, self.child = "".join(self.text), ""
         elif tag == "t" and self.runs is not None:
             self.runs.append(unescape("".join(self.text)))
+        elif tag == "is":
+            self.child = ""
+        elif tag == "row":
+            self.in_row = False
         elif tag == "sheetData":
             self.inside = False
 
@@ -236,7 +269,7 @@ class _Cells:
             self.values[key] = value
         if len(self.values) > self.room or len(self.formulas) > self.room:
             raise ValueError(f"more than {self.room} cells are left to read")
-        self.kind = ""
+        self.kind = None
 
     def _value(self) -> Value:
         if self.runs is not None and self.kind == "inlineStr":
@@ -248,7 +281,7 @@ class _Cells:
             return self._shared_string(raw.strip())
         if self.kind in ("str", "inlineStr"):
             return self._short(unescape(raw))
-        return _OTHER.get(self.kind, _unknown)(raw.strip())
+        return _OTHER.get(self.kind or "", _unknown)(raw.strip())
 
     def _short(self, text: str) -> str:
         if len(text) > self.longest:
@@ -298,7 +331,7 @@ class _Cells:
 def sheet_tags(root: str) -> dict[str, str]:
     """The elements that matter in a sheet, by the full names that go with its root's namespace."""
     space, _, tag = root.rpartition(" ")
-    if tag != "worksheet":
+    if tag != "worksheet" or space not in MAIN:
         raise ValueError(f"is not a worksheet but <{tag[:40]}>")
     return {f"{space} {t}".strip(): t for t in ("sheetData", "row", "c", "f", "v", "is", "r", "t")}
 
@@ -316,7 +349,7 @@ def number(raw: str) -> float:
         value = float(raw)
     except ValueError:
         raise ValueError(f"holds {raw[:20]!r}, not a number") from None
-    if value - value != 0.0 or "_" in raw or not raw.isascii():
+    if value - value != 0.0 or "_" in raw or not raw.isascii() or raw != raw.strip():
         raise ValueError(f"holds {raw[:20]!r}, not a finite number")
     return value
 
