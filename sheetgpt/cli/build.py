@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sheetgpt.cli.options import default_path, model_option, progress
+from sheetgpt.cli.options import default_path, model_option, progress, workbook_options
 from sheetgpt.errors import one_line
 
 if TYPE_CHECKING:
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 @click.argument("prompt")
 @model_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.  [default: in outputs/]")
-@click.option("--tokens", type=click.IntRange(min=1), help="Room for tokens.  [default: 16, or as the prompt has]")
-@click.option("--characters", type=click.IntRange(min=1), help="Room for characters.  [default: 4 for each token]")
-@click.option("--word-bytes", type=click.IntRange(min=2), help="Room for a word's bytes.  [default: 20]")
-@click.option("--fixed", is_flag=True, help="For this prompt alone: its token ids are data.")
-@click.option("--stages", metavar="A..B", default="..", help="A part of the pipeline: h3, embed..h0, ln_f.. or ..h1.")
-@click.option("--compact", is_flag=True, help="A third smaller; LibreOffice and openpyxl read it, IronCalc does not.")
+@workbook_options
 @click.option(
     "--check/--no-check",
     default=None,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -17,6 +19,27 @@ model_option = click.option(
     metavar="NAME|DIR",
     help="A bundled model, or a model's folder.",
 )
+
+_WORKBOOK = (
+    click.option("--tokens", type=click.IntRange(min=1), help="Room for tokens.  [default: 16, or as the prompt has]"),
+    click.option("--characters", type=click.IntRange(min=1), help="Room for characters.  [default: 4 for each token]"),
+    click.option("--word-bytes", type=click.IntRange(min=2), help="Room for a word's bytes.  [default: 20]"),
+    click.option("--fixed", is_flag=True, help="For this prompt alone: its token ids are data."),
+    click.option(
+        "--stages", metavar="A..B", default="..", help="A part of the pipeline: h3, embed..h0, ln_f.. or ..h1."
+    ),
+    click.option(
+        "--compact", is_flag=True, help="A third smaller; LibreOffice and openpyxl read it, IronCalc does not."
+    ),
+)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def workbook_options(command: Command) -> Command:
+    """What decides how a workbook is built."""
+    for option in reversed(_WORKBOOK):
+        command = option(command)
+    return command
 
 
 def progress(step: str) -> None:

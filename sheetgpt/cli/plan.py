@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sheetgpt.cli.options import progress
+from sheetgpt.cli.options import progress, workbook_options
 from sheetgpt.errors import WeightError, one_line
 
 if TYPE_CHECKING:
@@ -32,12 +32,7 @@ SCHEMA = 1
     metavar="NAME|DIR",
     help="A bundled model, a model's folder, or gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2 without weights.",
 )
-@click.option("--tokens", type=click.IntRange(min=1), help="Room for tokens.  [default: 16, or as the prompt has]")
-@click.option("--characters", type=click.IntRange(min=1), help="Room for characters.  [default: 4 for each token]")
-@click.option("--word-bytes", type=click.IntRange(min=2), help="Room for a word's bytes.  [default: 20]")
-@click.option("--fixed", is_flag=True, help="For this prompt alone.")
-@click.option("--stages", metavar="A..B", default="..", help="A part of the pipeline.")
-@click.option("--compact", is_flag=True, help="Most numbers do not say where they stand.")
+@workbook_options
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def plan(
     prompt: str | None,
