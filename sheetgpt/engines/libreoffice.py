@@ -149,7 +149,7 @@ def _profile() -> str:
 
 
 def _apart(path: Path) -> dict[int, dict[tuple[int, int], Value]]:
-    """Cells that show an error, or whose text has a carriage return, by the number of their sheet."""
+    """Cells that show an error, or whose text is empty or has a carriage return, by the number of their sheet."""
     found: dict[int, dict[tuple[int, int], Value]] = {}
     for line in path.read_bytes().decode("utf-8", "replace").split("\n")[:-1]:
         sheet, row, col, value = line.split(" ", 3)

@@ -7,12 +7,13 @@ from xml.sax.saxutils import escape
 
 # Saving a whole workbook takes LibreOffice ten times the memory of computing it. So what was computed becomes plain
 # values, sheets without formulas go, and what is left is saved. Two things are listed apart, each with its sheet, row
-# and column: an error, which is no value, by its number; and a text with a carriage return, which would not be saved.
+# and column: an error, which is no value, by its number; and texts that would not be saved, since they are empty or
+# have a carriage return.
 COMPUTE = r"""
 Option Explicit
 
 Sub Main
-    Dim doing, files, job, apart, doc, sheet, range, i, mark
+    Dim doing, files, job, apart, doc, sheet, range, data, i, mark
     On Error GoTo Failed
     files = createUnoService("com.sun.star.ucb.SimpleFileAccess")
     job = createUnoService("com.sun.star.io.TextInputStream")
@@ -43,9 +44,10 @@ Sub Main
             sheet = doc.Sheets.getByName(doing)
             sheet.unprotect("")
             range = sheet.getCellRangeByPosition(job.readLine(), job.readLine(), job.readLine(), job.readLine())
-            ListApart(apart, i, sheet, range.queryFormulaCells(com.sun.star.sheet.FormulaResult.ERROR))
-            ListApart(apart, i, sheet, range.queryFormulaCells(com.sun.star.sheet.FormulaResult.STRING))
-            range.setDataArray(range.getDataArray())
+            data = range.getDataArray()
+            ListApart(apart, i, sheet, range, data, com.sun.star.sheet.FormulaResult.ERROR)
+            ListApart(apart, i, sheet, range, data, com.sun.star.sheet.FormulaResult.STRING)
+            range.setDataArray(data)
             sheet.isVisible = True
             sheet.setName(mark & i)
         End If
@@ -72,16 +74,16 @@ Finish:
     StarDesktop.terminate()
 End Sub
 
-Sub ListApart(apart, i, sheet, ranges)
-    Dim found, r, c, cell, text
-    For Each found In ranges.getRangeAddresses()
+Sub ListApart(apart, i, sheet, range, data, results)
+    Dim found, r, c, text
+    For Each found In range.queryFormulaCells(results).getRangeAddresses()
         For r = found.StartRow To found.EndRow
             For c = found.StartColumn To found.EndColumn
-                cell = sheet.getCellByPosition(c, r)
-                text = cell.getString()
-                If cell.getError() <> 0 Then
-                    apart.writeString(i & " " & r & " " & c & " " & cell.getError() & Chr(10))
-                ElseIf InStr(text, Chr(13)) > 0 Then
+                text = data(r - range.RangeAddress.StartRow)(c - range.RangeAddress.StartColumn)
+                If results = com.sun.star.sheet.FormulaResult.ERROR Then
+                    text = sheet.getCellByPosition(c, r).getError()
+                    apart.writeString(i & " " & r & " " & c & " " & text & Chr(10))
+                ElseIf Len(text) = 0 Or InStr(text, Chr(13)) > 0 Then
                     text = Join(Split(Join(Split(text, "\"), "\\"), Chr(13)), "\r")
                     apart.writeString(i & " " & r & " " & c & " =" & Join(Split(text, Chr(10)), "\n") & Chr(10))
                 End If
