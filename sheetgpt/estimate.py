@@ -23,7 +23,7 @@ from sheetgpt.engines.base import MEMORY
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.weights import Weights, file_name
 from sheetgpt.plan.plan import Plan, Role
-from sheetgpt.sheet.blocks import LARGE_TAB, harder
+from sheetgpt.sheet.blocks import LARGE_COMPACT_TAB, LARGE_TAB, harder
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.cells import COMPUTED, Mass, Sheet
 from sheetgpt.sheet.sheets import ParameterFact, names_of, sheets
@@ -89,7 +89,7 @@ def estimate(card: Card, weights: Weights | None, *, compact: bool = False) -> E
         write(path, pages, names_of(book), compact=compact)
         found = _counted(thin, pages)
         small = harder(found["weights"] + found["computed"], compact)
-        weighed = _Weighed.of(path, thin, pages, values, small)
+        weighed = _Weighed.of(path, thin, pages, values, small, compact)
     return Estimate(
         tabs=len(book.layout.tabs),
         **found,
@@ -158,10 +158,10 @@ class _Weighed(NamedTuple):
         return max(self.xml, key=lambda name: self.xml[name])
 
     @classmethod
-    def of(cls, path: Path, thin: Thin, pages: Sequence[Sheet], values: Values, small: bool) -> _Weighed:
+    def of(cls, path: Path, thin: Thin, pages: Sequence[Sheet], values: Values, small: bool, compact: bool) -> _Weighed:
         """A thin workbook as it was written."""
         hidden = len(thin.whole.layout.tabs) - len(pages)
-        large = _large_tabs(thin.whole)
+        large = _large_tabs(thin.whole, compact)
         total, xml = float(_ENTRY * hidden + path.stat().st_size), {}
         with zipfile.ZipFile(path) as archive:
             for number, page in enumerate(pages, 1):
@@ -175,13 +175,13 @@ class _Weighed(NamedTuple):
         return cls(round(total), xml)
 
 
-def _large_tabs(book: Blueprint) -> set[str]:
+def _large_tabs(book: Blueprint, compact: bool) -> set[str]:
     """Tabs of so many weights that they are not deflated as hard as the others."""
     learned: Counter[str] = Counter()
     for name in book.plan.parameters:
         rows, cols = book.plan[name].shape
         learned[book.layout.ranges[name].tab] += rows * cols
-    return {tab for tab, count in learned.items() if count > LARGE_TAB}
+    return {tab for tab, count in learned.items() if count > (LARGE_COMPACT_TAB if compact else LARGE_TAB)}
 
 
 def _deflated(parts: Mapping[float, bytes], small: bool) -> float:

@@ -41,7 +41,8 @@ Piece = tuple[int, int, bytes]  # cells side by side: first column, column after
 Row = tuple[int, list[Piece]]
 
 _MOST = 60  # bytes of a number's cell
-LARGE_TAB = 1_000_000  # numbers of weights; smaller tabs are always deflated harder
+LARGE_TAB = 200_000  # numbers of weights; smaller tabs are always deflated harder
+LARGE_COMPACT_TAB = 1_000_000  # the same where size is what counts
 _DATA = re.compile(rb"<sheetData(?:/>|>(.*)</sheetData>)", re.DOTALL)
 _ROW = re.compile(rb'<row r="(\d+)"(?: spans="[^"]*")?([^>]*?)(?:/>|>(.*?)</row>)', re.DOTALL)
 _CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*?(?:/>|>.*?</c>)', re.DOTALL)
@@ -62,7 +63,8 @@ def splice(
     matrices, each is made by a process of its own, as many at a time as there are cores.
     """
     small = harder(sum(mass.box.rows * mass.box.cols for sheet in sheets.values() for mass in sheet.masses), compact)
-    large = sorted((name for name in sheets if _learned(sheets[name]) > LARGE_TAB), key=lambda n: -_learned(sheets[n]))
+    limit = LARGE_COMPACT_TAB if compact else LARGE_TAB
+    large = sorted((name for name in sheets if _learned(sheets[name]) > limit), key=lambda n: -_learned(sheets[n]))
     with zipfile.ZipFile(written) as source, Zipper(path) as target, ExitStack() as stack:
         apart: dict[str, tuple[Path, Future[Deflated]]] = {}
         if len(large) > 1:
@@ -82,7 +84,7 @@ def splice(
             elif sheet := sheets.get(name):
                 xml = sheet_xml(source.read(name), sheet, looks, compact=compact)
                 learned = _learned(sheet)
-                target.add(name, xml, huge=learned * _MOST > LARGEST, small=small or learned <= LARGE_TAB)
+                target.add(name, xml, huge=learned * _MOST > LARGEST, small=small or learned <= limit)
             else:
                 target.add(name, [source.read(name)])
 
