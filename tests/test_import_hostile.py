@@ -287,6 +287,13 @@ def test_a_member_of_another_size_than_declared(tmp_path: Path) -> None:
     nothing_written(source, "model_wte.csv is damaged")
 
 
+def test_a_member_without_a_name(tmp_path: Path) -> None:
+    """`zipfile` itself stumbles over it."""
+    source = zipped(csv_folder(tmp_path / "csv"), tmp_path / "x.zip")
+    source.write_bytes(source.read_bytes().replace(b"model_wte.csv", b"\0odel_wte.csv"))
+    nothing_written(source, "leads out of it")
+
+
 def test_a_giant_directory(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for k in range(8000):

@@ -25,7 +25,7 @@ _LARGEST_JSON = 16 << 20
 _BUFFER = 1 << 20
 _MOST_FILES = 7_000
 _ODD = (NotImplementedError, RuntimeError, OverflowError, struct.error)  # what `zipfile` says of odd archives
-_LEADS_OUT = re.compile(r"^/|^[A-Za-z]:|\\|(^|/)\.\.(/|$)")
+_LEADS_OUT = re.compile(r"^$|^/|^[A-Za-z]:|\\|(^|/)\.\.(/|$)")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def zip_names(path: Path) -> list[str]:
     """The names of a zip's files; raises `WeightError` for one that leads out of it, stands twice or is encrypted."""
     try:
         with _archive(path) as archive:
-            infos = [_checked(info) for info in archive.infolist() if not info.is_dir()]
+            infos = [_checked(info) for info in archive.infolist() if not info.filename.endswith("/")]
     except OSError as error:
         raise WeightError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (zipfile.BadZipFile, ValueError, *_ODD) as error:
