@@ -19,6 +19,35 @@ class FaultKind(StrEnum):
     VALUE = "wrong value"
     TEXT = "wrong text"
     STALE = "stale cached value"
+    ENGINE = "engine difference"
+
+    @property
+    def between(self) -> str:
+        """Which two of the oracles disagree: they are never mixed."""
+        return _BETWEEN[self]
+
+
+_BETWEEN = {
+    FaultKind.SETTING: "file and plan",
+    FaultKind.TAB: "file and plan",
+    FaultKind.NAME: "file and plan",
+    FaultKind.WEIGHT: "file and weight source",
+    FaultKind.INPUT: "file and plan",
+    FaultKind.CONSTANT: "file and plan",
+    FaultKind.FORMULA: "file and plan",
+    FaultKind.TEXT: "file and plan",
+    FaultKind.VALUE: "recalculation and numpy",
+    FaultKind.STALE: "cached value and recalculation",
+    FaultKind.ENGINE: "recalculation and numpy, though cached value and numpy agree",
+}
+
+
+class Precedent(NamedTuple):
+    """A cell that a faulty formula reads, and what stands there."""
+
+    place: str
+    ref: str  # Tab!A1, or Tab!A1:B2 where the formula reads several
+    value: str  # of one cell; of several the first ones
 
 
 class Fault(NamedTuple):
@@ -34,6 +63,14 @@ class Fault(NamedTuple):
     formula: str = ""
     gap: float | None = None
     more: int = 0  # further cells of the same place with the same kind of fault
+    feature: int | None = None  # column of the place, from 0
+    block: int | None = None
+    head: int | None = None
+    absolute: float | None = None  # |found - wanted|; `relative` of it to |wanted|, `ulp` in units of its last place
+    relative: float | None = None
+    ulp: float | None = None
+    precedents: tuple[Precedent, ...] = ()
+    cause: str = ""  # the likely one, by its symptoms; empty where none fits
 
 
 def shown(value: object) -> str:

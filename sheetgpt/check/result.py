@@ -23,6 +23,18 @@ class Row(NamedTuple):
     status: str  # ok, follows (wrong only because an input is), or the kind of its first fault
 
 
+class Law(NamedTuple):
+    """One law that holds whatever the weights are, tried on the workbook by an engine."""
+
+    law: str  # rows sum to 1, causality ...
+    place: str
+    tab: str
+    cell: str  # the worst
+    gap: float
+    status: str  # ok, broken, or why it could not be tried
+    detail: str = ""  # what was changed, found and wanted
+
+
 @dataclass
 class Report:
     """All that verify found."""
@@ -40,11 +52,12 @@ class Report:
     cells_present: int = 0
     cells_checked: int = 0
     unchecked: list[str] = field(default_factory=list)  # why not everything was independently checked
+    laws: list[Law] = field(default_factory=list)  # empty where none was asked for
 
     @property
     def exit_code(self) -> int:
         """0 equal, 1 mismatch, 4 nothing wrong found but not everything independently checked."""
-        return 1 if self.faults else 4 if self.unchecked else 0
+        return 1 if self.faults or any(law.status == "broken" for law in self.laws) else 4 if self.unchecked else 0
 
     @property
     def first_fault(self) -> Fault | None:
