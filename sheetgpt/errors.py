@@ -51,6 +51,10 @@ class EngineMissingError(EngineError):
     exit_code = 2
 
 
+class MapError(SheetGPTError):
+    """A map of a foreign workbook that cannot be followed."""
+
+
 class BuildError(SheetGPTError):
     """A workbook that an engine computes otherwise than numpy: ours is the fault, and nothing is written."""
 

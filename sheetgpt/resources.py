@@ -20,3 +20,8 @@ def weights_dir() -> Path:
 def templates_dir() -> Path:
     """Folder of the lesson texts."""
     return _root() / "templates"
+
+
+def maps_dir() -> Path:
+    """Folder of the maps of workbooks that others made."""
+    return templates_dir() / "maps"

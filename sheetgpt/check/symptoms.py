@@ -22,6 +22,7 @@ Numbers = NDArray[np.float64]
 _CLOSE = 1e-9
 _LOOSE = 1e-5  # where an epsilon under a root keeps a ratio from being quite constant
 _MASKED = -1e9  # a score below this is a mask
+_MOST_SUMMED = 4096  # beyond this n, n and n - 1 are too close to be told apart loosely
 _SAMPLE = 16  # faulty cells that a pair of operands must explain before all cells are compared
 _MOST_HEADS = 6
 
@@ -55,7 +56,7 @@ class Case:
     @cached_property
     def difference(self) -> Numbers:
         """Found minus wanted, in those rows and columns."""
-        return (self.found - self.wanted)[self.part]
+        return np.asarray((self.found - self.wanted)[self.part])
 
     @cached_property
     def scale(self) -> float:
@@ -156,7 +157,8 @@ def _frozen(case: Case, axis: str) -> Told:
 def _shifted(case: Case, axis: str) -> Told:
     """One row too high or too low."""
     found, wanted = (case.found, case.wanted) if axis == "row" else (case.found.T, case.wanted.T)
-    if len(found) < 3:
+    faulty = int(case.wrong.any(axis=1 if axis == "row" else 0).sum())
+    if len(found) < 3 or 2 * faulty < len(found):  # rows may be equal to begin with
         return None
     if _same(found[1:], wanted[:-1]):
         return f"each {axis} shows what the {axis} before should show: off by one"
@@ -203,7 +205,7 @@ def _sample_variance(case: Case) -> Told:
     """Scaled as if a sum of squares had been divided by n - 1, before or after a bias was added."""
     found, wanted = case.found[case.part], case.wanted[case.part]
     nothing = np.zeros_like(found)
-    for n in case.sizes:
+    for n in (n for n in case.sizes if n <= _MOST_SUMMED):
         ratios = sqrt((n - 1) / n), sqrt(n / (n - 1)), n / (n - 1)
         for ratio in ratios:
             for offset in (nothing, *case.operands.values()):
@@ -244,7 +246,7 @@ def _wrong_term(case: Case) -> Told:
     """One operand in the place of another."""
     for added, right in _pairs(case):
         if case.explains(case.operands[added] - case.operands[right]):
-            return f"adds {added} instead of {right}", f"adds {general(added)} instead of another operand"
+            return f"adds {added} instead of {right}", f"adds {general(added)}, the wrong operand"
     return None
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
+from typing import Any
 
 from sheetgpt.sheet import a1
 from sheetgpt.sheet.book import Formula, Sheet
@@ -318,14 +319,21 @@ class _Cells:
         if group not in self.shared:
             raise ValueError(f"the cell {here} shares a formula that is not there")
         from openpyxl.formula.tokenizer import TokenizerError
-        from openpyxl.formula.translate import Translator
 
         text, origin = self.shared[group]
         self.written += 50 * len(text)  # moving a formula costs far more than reading one
         try:
-            return str(Translator(f"={text}", origin).translate_formula(here))[1:]
+            return str(_mover(text, origin).translate_formula(here))[1:]
         except (TokenizerError, ValueError) as error:
             raise ValueError(f"the cell {here} shares a formula that cannot be moved ({error})") from None
+
+
+@lru_cache(maxsize=64)  # rows of cells share some formulas in turn
+def _mover(text: str, origin: str) -> Any:
+    """A formula cut into tokens once, to be moved to many cells."""
+    from openpyxl.formula.translate import Translator
+
+    return Translator(f"={text}", origin)
 
 
 def sheet_tags(root: str) -> dict[str, str]:
