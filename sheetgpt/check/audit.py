@@ -105,7 +105,7 @@ def audit(path: Path, chart: WorkbookMap, *, each_cell: bool = False) -> Audit:
     book = read(path)
     if missing := sorted(chart.tabs - book.sheets.keys()):
         raise MapError(f"the map speaks of a tab {missing[0][:40]!r}, which {path.name} does not have")
-    return _Auditor(book, chart).audit(each_cell)
+    return Auditor(book, chart).audit(each_cell)
 
 
 class Own(Mapping[str, Array]):
@@ -134,7 +134,7 @@ class Own(Mapping[str, Array]):
             return evaluate(self.plan[name], self)
 
 
-class _Auditor:
+class Auditor:
     """One workbook under one map."""
 
     def __init__(self, book: Book, chart: WorkbookMap) -> None:
