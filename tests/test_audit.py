@@ -297,6 +297,8 @@ WRONG_MAPS = {
     "no ref": (change("stages", "embed.out", "ref"), "needs tab and ref"),
     "bad ref": (change("stages", "embed.out", "ref", to="A0:D25"), "not a cell address"),
     "outside": (change("stages", "logits", "ref", to="XFD1:XFG5"), "outside the grid"),
+    "blank without end": (change("stages", "logits", "blank", to=float("inf")), "blank must be a number"),
+    "weights without end": (change("weights", "h{block}.ln_1.g", to=float("nan")), "needs tab and ref"),
     "blank": (change("stages", "logits", "blank", to="x"), "blank must be a number"),
     "a number": (change("stages", "logits", to=3), "needs tab and ref"),
     "misspelt": (change("stages", "logits", "transpose", to=True), "unknown entry 'transpose'"),
@@ -360,6 +362,13 @@ def test_the_command(tmp_path: Path, chart: WorkbookMap, env: dict[str, np.ndarr
     assert "nanogpt-excel" in text
     assert call(str(toml), "--map", str(toml))[0] == 3
     assert call(book)[0] == 2
+
+
+def test_a_map_of_a_far_larger_model(tmp_path: Path, chart: WorkbookMap, env: dict[str, np.ndarray]) -> None:
+    """It is refused before there are arrays of that size."""
+    config = replace(chart.config, n_embd=8192, n_head=2)
+    with pytest.raises(MapError, match="the map speaks of"):
+        audit(written(tmp_path / "a.xlsx", chart, env), replace(chart, config=config))
 
 
 def test_a_workbook_that_is_not_there(tmp_path: Path, chart: WorkbookMap) -> None:
@@ -437,3 +446,21 @@ def test_the_mended_workbook_is_right(nano: tuple[Book, WorkbookMap, Audit]) -> 
     sheets = {tab: replace(sheet, values=Grid(cells[tab])) for tab, sheet in book.sheets.items()}
     mended = Auditor(replace(book, sheets=sheets), chart).audit(each_cell=False)
     assert (mended.exit_code, mended.faults) == (0, [])
+
+
+@needs_foreign
+def test_the_page_says_what_was_found(nano: tuple[Book, WorkbookMap, Audit]) -> None:
+    """docs/audit-nanogpt-excel.md: its figures are those of this run."""
+    book, chart, found = nano
+    page = (Path(__file__).parents[1] / "docs/audit-nanogpt-excel.md").read_text()
+    auditor = Auditor(book, chart)
+    says = [f"{family.cells:,} |" for family in found.families] + [family.first.cell for family in found.families]
+    says += [family.first.formula for family in found.families]
+    says += [f"{sum(row.cells for row in found.of(kind)):,}" for kind in ("stage", "part", "copy")]
+    letters, right = auditor.stages["logits"].argmax(axis=1), auditor.total["logits"].argmax(axis=1)
+    says += ["".join("ABC"[i] for i in row) for row in (letters, right)]
+    says += [
+        f"{(letters != right).sum()} of 11",
+        f"up to {np.abs(auditor.stages['logits'] - auditor.total['logits']).max():.1f}",
+    ]
+    assert [text for text in says if text not in page] == []

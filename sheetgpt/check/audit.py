@@ -21,7 +21,7 @@ from sheetgpt.check.evaluate import evaluate, run
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.gaps import TOTAL_TOLERANCE, first_over, gaps, worst
 from sheetgpt.check.mapping import Mapped, Spot, WorkbookMap
-from sheetgpt.check.symptoms import Cause, diagnose
+from sheetgpt.check.symptoms import Cause, diagnose, general
 from sheetgpt.errors import MapError
 from sheetgpt.plan.ops import span
 from sheetgpt.plan.plan import Plan, say
@@ -105,6 +105,9 @@ def audit(path: Path, chart: WorkbookMap, *, each_cell: bool = False) -> Audit:
     book = read(path)
     if missing := sorted(chart.tabs - book.sheets.keys()):
         raise MapError(f"the map speaks of a tab {missing[0][:40]!r}, which {path.name} does not have")
+    present = sum(len(sheet.values) for sheet in book.sheets.values())
+    if chart.size > 2 * present:
+        raise MapError(f"the map speaks of {chart.size:,} cells, {path.name} has {present:,}")
     return Auditor(book, chart).audit(each_cell)
 
 
@@ -356,7 +359,7 @@ def _families(causes: list[tuple[Fault, Cause | None, StageRow]]) -> list[Family
     """Faults with the same symptom together; those without a known cause by the kind of place."""
     groups: dict[str, list[tuple[Fault, StageRow]]] = {}
     for fault, cause, row in causes:
-        said = cause.family if cause else f"no known cause: {re.sub(r'[0-9]+', '*', fault.place)}"
+        said = cause.family if cause else f"no known cause: {general(fault.place)}"
         groups.setdefault(said, []).append((fault, row))
     return [
         Family(

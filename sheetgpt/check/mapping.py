@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from sheetgpt.sheet.grid import Area, overlap
 _LARGEST = 1 << 20  # bytes
 _MOST_AREAS = 1 << 14
 _MOST_ROWS = 4096
+_LARGE = 1e300
 _TOP = {"title", "rows", "transposed", "config", "tabs", "inputs", "weights", "stages", "parts", "copies", "elsewhere"}
 _SPOT = {"tab", "ref", "transposed", "blank", "step"}
 _HOLE = re.compile(r"\{([^{}]*)\}")
@@ -87,6 +88,12 @@ class WorkbookMap:
         """Tabs that the map speaks of."""
         groups = (self.inputs, self.weights, self.stages, self.parts, self.copies)
         return {spot.tab for group in groups for m in group for spot in m.spots} | {e.tab for e in self.elsewhere}
+
+    @property
+    def size(self) -> int:
+        """Cells that a workbook must have about, were it complete."""
+        places = (m.name for group in (self.inputs, self.stages, self.parts, self.copies) for m in group)
+        return self.config.n_weights + sum(rows * cols for rows, cols in (self.plan[name].shape for name in places))
 
 
 def maps() -> list[str]:
@@ -161,7 +168,7 @@ class _Reader:
 
     def weights(self, table: Mapping[str, Any]) -> tuple[list[Mapped], dict[str, float]]:
         """Weights in cells, and those that are one number that the map gives; all of the model's."""
-        numbers = {key: entry for key, entry in table.items() if type(entry) in (int, float)}
+        numbers = {key: entry for key, entry in table.items() if _is_number(entry)}
         cells = self.named({k: v for k, v in table.items() if k not in numbers}, "weights", {Role.PARAMETER})
         constants = {}
         for pattern, number in numbers.items():
@@ -242,7 +249,7 @@ class _Reader:
         tab, ref, blank = entry.get("tab"), entry.get("ref"), entry.get("blank")
         if not isinstance(tab, str) or not isinstance(ref, str):
             raise MapError(f"{where}: needs tab and ref, both as text")
-        if blank is not None and type(blank) not in (int, float):
+        if blank is not None and not _is_number(blank):
             raise MapError(f"{where}: blank must be a number, not {blank!r:.40}")
         try:
             area = parse_area(_fill(ref, holes, where))
@@ -315,9 +322,18 @@ def _check(found: WorkbookMap) -> None:
         for spot in m.spots:
             by_tab.setdefault(spot.tab, []).append((m.name, spot.area))
     for tab, areas in by_tab.items():
-        for (a, one), (b, other) in combinations(areas[:_MOST_AREAS], 2):
+        for a, b in _overlapping(sorted(areas, key=lambda entry: entry[1])):
+            raise MapError(f"{a} and {b} share cells of tab {tab[:40]!r}")
+
+
+def _overlapping(areas: Sequence[tuple[str, Area]]) -> Iterator[tuple[str, str]]:
+    """Names of areas that share cells; they come sorted by their first row."""
+    for i, (a, one) in enumerate(areas):
+        for b, other in islice(areas, i + 1, None):
+            if other[0] > one[2]:
+                break
             if overlap(one, other):
-                raise MapError(f"{a} and {b} share cells of tab {tab[:40]!r}")
+                yield a, b
 
 
 def _only(table: Mapping[str, Any], known: set[str], where: str) -> None:
@@ -337,6 +353,11 @@ def _list(data: Mapping[str, Any], name: str) -> list[Any]:
     if not isinstance(entries, list):
         raise MapError(f"{name} must be a list of tables, [[{name}]]")
     return entries
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a finite number; TOML knows others."""
+    return type(value) in (int, float) and abs(float(value)) < _LARGE  # type: ignore[arg-type]
 
 
 def _flag(data: Mapping[str, Any], name: str, usual: bool = False) -> bool:

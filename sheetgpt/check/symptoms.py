@@ -6,6 +6,7 @@ cause is a conjecture: it reproduces the found numbers, which does not say how t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -290,7 +291,7 @@ def _same_everywhere(case: Case) -> Told:
 
 def general(name: str) -> str:
     """A name without its numbers: h0.attn.head1.q.b is h*.attn.head*.q.b."""
-    return "".join("*" if c.isdigit() else c for c in name).replace("**", "*")
+    return re.sub(r"\d+", "*", name)
 
 
 SYMPTOMS: dict[str, Callable[[Case], Told]] = {
