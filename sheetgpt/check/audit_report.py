@@ -65,7 +65,8 @@ def _first(audit: Audit) -> Iterator[str]:
         return
     first = audit.faults[0]
     yield f"FIRST FAULT: {first.place}"
-    yield f"  where    {first.tab}!{first.cell}, {first.token}, and {first.more:,} more cells"
+    more = f", and {first.more:,} more cells" if first.more else ""
+    yield f"  where    {first.tab}!{first.cell}, {first.token}{more}"
     if first.formula:
         yield f"  formula  ={first.formula}"
     yield f"  found    {first.found}"
