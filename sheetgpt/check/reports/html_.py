@@ -102,7 +102,7 @@ def _legend() -> str:
 def _tab(tab: TabSum, anchors: dict[str, int]) -> Iterator[str]:
     gaps = f"own gap {number(tab.own_gap)}, total gap {number(tab.total_gap)}, worst cell {tab.worst_cell}"
     small = f"<small>{text(gaps)}</small>" if len(tab.rows) > 1 else ""
-    status = "" if tab.status == "ok" else f" <em>{text(tab.status)}</em>"
+    status = "" if tab.status == "ok" else f' <em class="{_kind(tab.status)}">{text(tab.status)}</em>'
     yield f'<article title="{text(f"{len(tab.rows)} places, {tab.cells:,} cells")}">'
     yield f'<h3>{text(tab.tab)}{small}{status}</h3><div class="grid">'
     shared = len(_shared([row.name for row in tab.rows]))
@@ -119,10 +119,13 @@ def _shared(names: list[str]) -> str:
 def _tile(row: Row, label: str, fault: int | None) -> str:
     told = f"{row.name}: {row.status}\nown gap {number(row.own_gap)}, total gap {number(row.total_gap)}"
     hint = escape(f"{told}\nworst cell {row.tab}!{row.worst_cell}\n{row.cells:,} cells, {row.op}")
-    kind = row.status if row.status in NO_FAULT else "faulty"
     at = f' href="#fault-{fault}"' if fault else ""
     inner = f"<span>{text(label)}</span><b>{number(row.own_gap)}</b><s>{text(row.worst_cell)}</s>"
-    return f'<a class="tile h{heat(row.own_gap)} {kind}" title="{hint}"{at}>{inner}</a>'
+    return f'<a class="tile h{heat(row.own_gap)} {_kind(row.status)}" title="{hint}"{at}>{inner}</a>'
+
+
+def _kind(status: str) -> str:
+    return status if status in NO_FAULT else "faulty"
 
 
 def _laws(laws: list[Law]) -> Iterator[str]:

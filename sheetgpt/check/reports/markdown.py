@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from sheetgpt.check.faults import Fault
@@ -40,11 +39,11 @@ def to_markdown(report: Report) -> str:
 
 
 def code(text: object) -> str:
-    """Text of any origin as a code span in a table: no backtick ends it, no pipe ends its cell."""
-    plain = one_line(text).replace("|", "\\|")
-    fence = "`" * (max(map(len, re.findall("`+", plain)), default=0) + 1)
-    pad = " " if not plain.strip() or plain[0] in "` " or plain[-1] in "` " else ""
-    return f"{fence}{pad}{plain}{pad}{fence}" if plain else ""
+    """Text of any origin as code in a table: no backtick ends it, no pipe ends its cell."""
+    plain = one_line(text)
+    if not plain or (plain == plain.strip() and not set(plain) & set("`|\\")):
+        return plain and f"`{plain}`"
+    return "<code>" + "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in plain) + "</code>"
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]], align: str = "") -> Iterator[str]:
