@@ -10,7 +10,7 @@ from openpyxl.formula import Tokenizer as FormulaTokenizer
 from openpyxl.formula.tokenizer import Token, TokenizerError
 
 from sheetgpt.check.faults import Fault, FaultKind, shown
-from sheetgpt.check.places import Places, area_of
+from sheetgpt.check.places import Places
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_ref, tab_ref
 from sheetgpt.sheet.book import Book
@@ -83,7 +83,7 @@ def inspect_cells(book: Book, sheet: Sheet, places: Places) -> Iterator[Fault]:
             yield _fault(*fault, sheet, places, cell.row, cell.col, str(cell.body) if computed else "")
     yield from _inspect_rulers(found, sheet, places)
     for box, text in ((mass.box, mass.formula) for mass in sheet.masses if mass.formula):
-        if fault := _inspect_formula(found, box.row, box.col, text, area_of(box)):
+        if fault := _inspect_formula(found, box.row, box.col, text, box.area):
             yield _fault(*fault, sheet, places, box.row, box.col, text)
 
 
@@ -96,10 +96,10 @@ def _fault(
 
 def _inspect_strange(found: Found, sheet: Sheet, places: Places) -> Iterator[Fault]:
     """Cells that a formula computes where the plan has a constant, or a part of an array formula."""
-    arrays = [area_of(mass.box) for mass in sheet.masses if mass.formula]
+    arrays = [mass.box.area for mass in sheet.masses if mass.formula]
     starts = {(c.row, c.col) for c in sheet.cells if c.kind in COMPUTED} | {area[:2] for area in arrays}
     planned = {(c.row, c.col) for c in sheet.cells}
-    plain = [area_of(mass.box) for mass in sheet.masses if not mass.formula]
+    plain = [mass.box.area for mass in sheet.masses if not mass.formula]
     for at, formula in found.formulas.items():
         area = formula.area or at + at
         if at in starts and (area == at + at or area in arrays):
@@ -118,7 +118,7 @@ def _inspect_rulers(found: Found, sheet: Sheet, places: Places) -> Iterator[Faul
     """Numbers that belong to no place and are not those planned."""
     for mass in (mass for mass in sheet.masses if not mass.box.name):
         wanted = np.concatenate(list(mass.rows()))
-        for r, c in np.argwhere(found.values.numbers(area_of(mass.box)) != wanted).tolist():
+        for r, c in np.argwhere(found.values.numbers(mass.box.area) != wanted).tolist():
             row, col = mass.box.row + r, mass.box.col + c
             was = found.values.get((row, col))
             yield _fault(FaultKind.INPUT, shown(was), shown(float(wanted[r, c])), sheet, places, row, col)

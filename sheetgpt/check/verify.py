@@ -20,7 +20,7 @@ from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.found import Found, find
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
-from sheetgpt.check.places import Places, area_of
+from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Report, Row
 from sheetgpt.check.source import expected, facts
 from sheetgpt.check.tally import tally
@@ -222,7 +222,7 @@ class _Check:
 
     def _cached(self, name: str, stands: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """What the file remembers of a computed place, and which cells remember nothing."""
-        area = area_of(self.ranges[name])
+        area = self.ranges[name].area
         numbers = stands.numbers(area)
         if name not in self.plan.text and np.isfinite(numbers).all():
             return numbers, np.zeros(numbers.shape, bool)
@@ -294,7 +294,7 @@ def recalculated_differs(pages: Iterable[Sheet], values: Values) -> str:
             return f"{sheet.tab.name}!{a1(cell.row, cell.col)}: {shown(found)}, not {shown(cell.cached)}"
         for mass in (mass for mass in sheet.masses if mass.formula):
             wanted = np.concatenate(list(mass.rows()))
-            if at := first_over(gaps(computed.numbers(area_of(mass.box)), wanted), TOTAL_TOLERANCE):
+            if at := first_over(gaps(computed.numbers(mass.box.area), wanted), TOTAL_TOLERANCE):
                 row, col = mass.box.row + at[0], mass.box.col + at[1]
                 found = computed.get((row, col))
                 return f"{sheet.tab.name}!{a1(row, col)}: {shown(found)}, not {shown(float(wanted[at]))}"
