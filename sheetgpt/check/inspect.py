@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
 
 import numpy as np
-from openpyxl.formula import Tokenizer as FormulaTokenizer
-from openpyxl.formula.tokenizer import Token, TokenizerError
 
 from sheetgpt.check.faults import Fault, FaultKind, shown
+from sheetgpt.check.formula import canonical
 from sheetgpt.check.places import Places
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_ref, tab_ref
+from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Sheet
@@ -63,6 +61,8 @@ def unplanned(book: Book, tabs: list[str], names: dict[str, str]) -> Iterator[st
         yield f"{len(strange):,} defined names that the plan does not know, the first {strange[0][:60]}"
     if others := [tab for tab in book.tabs if tab not in tabs]:
         yield f"{len(others):,} tabs that the plan does not know, the first {others[0]}"
+    if book.charts:
+        yield f"{len(book.charts):,} tabs that hold no cells but a chart or the like, the first {book.charts[0]}"
     if [tab for tab in book.tabs if tab in tabs] != [tab for tab in tabs if tab in book.tabs]:
         yield "the tabs stand in another order"
     if book.hidden:
@@ -148,24 +148,3 @@ def _inspect_formula(
 
 def _said(area: Area | None) -> str:
     return f"{a1(*area[:2])}:{a1(*area[2:])}" if area else "one cell"
-
-
-@cache
-def canonical(formula: str) -> tuple[str, ...]:
-    """A formula's tokens in one spelling: programs differ in spaces, capitals, quotes, and how they write numbers."""
-    try:
-        tokens = FormulaTokenizer("=" + formula).items
-    except TokenizerError:
-        return (formula,)  # not a formula: like nothing but itself
-    return tuple(_spelling(t) for t in tokens if t.type != Token.WSPACE)
-
-
-def _spelling(token: Token) -> str:
-    if token.subtype == Token.NUMBER:
-        return f"{float(token.value):.15g}"  # LibreOffice saves 15 digits; the values are compared apart
-    if token.subtype == Token.TEXT:
-        return str(token.value)
-    tab, sign, rest = token.value.rpartition("!")
-    return (
-        (tab_ref(tab.strip("'").replace("''", "'")) + sign + rest).casefold() if sign else str(token.value).casefold()
-    )
