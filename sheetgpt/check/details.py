@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.check.differences import difference
@@ -15,6 +16,7 @@ from sheetgpt.check.found import Found
 from sheetgpt.check.precedents import precedents
 from sheetgpt.check.siblings import Siblings, numbers
 from sheetgpt.check.symptoms import likely_cause
+from sheetgpt.plan.model import MASKED
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.grid import At, Grid, Value
@@ -47,9 +49,7 @@ class Details:
         if fault.place and fault.cell:
             feature = parse_cell(fault.cell)[1] - self._ranges[fault.place].col
         absolute, relative, ulp = distances(fault.found, fault.wanted) or (None, None, None)
-        return fault._replace(
-            feature=feature, block=block, head=head, absolute=absolute, relative=relative, ulp=ulp
-        )
+        return fault._replace(feature=feature, block=block, head=head, absolute=absolute, relative=relative, ulp=ulp)
 
     def _read(self, fault: Fault) -> Fault:
         """With what the formula reads that stands there."""
@@ -102,11 +102,14 @@ class Details:
         rows, cols = self._plan[place].shape
         if rows * cols > _LARGEST or place in self._plan.text:
             return ""
+        found, wanted = self._workbook.values[place], self._own(place)
+        if (wanted == wanted.round()).all():
+            return ""  # ids and counts: too many things are equal by chance
+        hidden = (wanted <= MASKED / 2) & (found == wanted)  # so large that it would hide what the others are off by
         self._tried += 1
         operands = islice((name for name in self._plan if self._fits(name, rows, cols) and name != place), _OPERANDS)
-        return likely_cause(
-            self._workbook.values[place], self._own(place), {name: self._workbook.values[name] for name in operands}
-        )
+        others = {name: self._workbook.values[name] for name in operands}
+        return likely_cause(np.where(hidden, 0.0, found), np.where(hidden, 0.0, wanted), others)
 
     def _fits(self, name: str, rows: int, cols: int) -> bool:
         """Whether a place may have been read in the stead of another: a bias, a residual."""

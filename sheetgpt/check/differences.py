@@ -11,6 +11,7 @@ from sheetgpt.check.formula import plain_tab, reads, spelling, tokens
 from sheetgpt.sheet.a1 import column, parse_cell
 
 _MOST = 3  # differences that still are one slip
+_ALIKE = 0.5  # of 1: less in common is another formula
 _LONGEST = 400  # tokens that are compared
 _SIGNS = frozenset("+-")
 
@@ -27,9 +28,11 @@ def difference(found: str, wanted: str) -> str:
     was, now = ([spelling(t) for t in side] for side in (old, new))
     if sorted(was) == sorted(now):
         return "the same parts in another order" if was != now else ""
-    changes = [op for op in SequenceMatcher(None, was, now, autojunk=False).get_opcodes() if op[0] != "equal"]
+    matcher = SequenceMatcher(None, was, now, autojunk=False)
+    changes = [op for op in matcher.get_opcodes() if op[0] != "equal"]
     said = list(dict.fromkeys(text for _, i, j, k, m in changes for text in _change(old[i:j], new[k:m])))
-    return "; ".join(said) if len(said) <= _MOST else ""
+    one_slip = len(said) == 1 or (len(said) <= _MOST and matcher.ratio() > _ALIKE)
+    return "; ".join(said) if one_slip else ""
 
 
 def _change(old: Sequence[Token], new: Sequence[Token]) -> list[str]:

@@ -76,10 +76,10 @@ class Fault(NamedTuple):
     cause: str = ""  # the likely one, by its symptoms; empty where none fits
 
 
-def distances(found: str, wanted: str) -> tuple[float, float | None, float] | None:
+def distances(found: str, wanted: str) -> tuple[float, float | None, float | None] | None:
     """How far apart two values are that a report shows: absolute, relative to `wanted`, in units of its last place.
 
-    None unless both are numbers; there is nothing relative to 0.
+    None unless both are numbers; to 0 nothing is relative.
 
     >>> distances("1.0000000000000002", "1.0")
     (2.220446049250313e-16, 2.220446049250313e-16, 1.0)
@@ -91,7 +91,7 @@ def distances(found: str, wanted: str) -> tuple[float, float | None, float] | No
     if not math.isfinite(a - b):
         return None
     gap = abs(a - b)
-    return gap, gap / abs(b) if b else None, gap / math.ulp(b)
+    return (gap, gap / abs(b), gap / math.ulp(b)) if b else (gap, None, None)
 
 
 def shown(value: object) -> str:

@@ -125,6 +125,8 @@ def _inspect_rulers(found: Found, sheet: Sheet, places: Places) -> Iterator[Faul
 
 
 def _inspect(found: Found, cell: Cell) -> tuple[FaultKind, str, str] | None:
+    if (cell.row, cell.col) in found.formulas:
+        return None  # which is told already
     value = found.values.get((cell.row, cell.col), "" if cell.body == "" else None)  # cleared: an empty text
     if value == cell.body and type(value) is type(cell.body):
         return None

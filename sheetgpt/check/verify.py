@@ -38,6 +38,9 @@ from sheetgpt.sheet.sheets import labels_of, names_of, sheets
 # How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
 _TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE}
 
+_LEAVES_INPUTS = frozenset({FaultKind.ENGINE, FaultKind.STALE})  # a place is compared on what the engine made of them
+_TELLS_ALL = frozenset({FaultKind.NAME, FaultKind.INPUT, FaultKind.TEXT})  # its values need not be told again
+
 
 def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Report:
     """Check a workbook that sheetgpt made.
@@ -176,7 +179,8 @@ class _Check:
             caught = expr.op == "usable"  # which says something else in its stead
             own = np.where(failed(self.found[name]) | caught, 0.0, own)  # an error that came in with an input
         total = gaps(self.found[name], self.wanted[name])
-        faults += self._value_faults(name, own, wanted)
+        if not any(fault.kind in _TELLS_ALL for fault in faults):
+            faults += self._value_faults(name, own, wanted)
         cache_gap = 0.0
         if given and self.plan.roles[name] is Role.PARAMETER:
             faults += self._digest_faults(name, bool(own.any()))
@@ -210,7 +214,8 @@ class _Check:
     def _is_the_engines(self, name: str, over: NDArray[np.bool_], wanted: NDArray[Any]) -> bool:
         """Whether a wrong value is the engine's fault: what it read is right, and so is what the file remembers."""
         tab = self.ranges[name].tab
-        if self._told.get(name) or any(self._told.get(i) for i in self.plan.inputs(name)):
+        inputs = (fault for i in self.plan.inputs(name) for fault in self._told.get(i, []))
+        if self._told.get(name) or any(fault.kind not in _LEAVES_INPUTS for fault in inputs):
             return False
         if any(fault.kind is FaultKind.SETTING or fault.tab == tab for fault in self._told.get("", [])):
             return False  # a ruler that a look-up reads
