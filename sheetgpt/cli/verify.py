@@ -64,6 +64,8 @@ def verify(
     Exit codes: 0 every cell equal, 1 something differs, 2 wrong call, 3 not a readable workbook of ours,
     4 nothing differs but not everything was independently checked (always so with --engine cached).
     """
+    if laws and engine == "cached":
+        raise click.UsageError("laws are tried by recalculating: choose an engine, not cached values")
     from sheetgpt.check.reports import render
     from sheetgpt.sheet.xlsx import whole_file
 

@@ -15,6 +15,7 @@ from sheetgpt.check.reports.words import (
     HEAT_LIMITS,
     HOTTEST,
     NO_FAULT,
+    TRIED,
     TabSum,
     counted,
     details,
@@ -118,6 +119,7 @@ def _shared(names: list[str]) -> str:
 
 def _tile(row: Row, label: str, fault: int | None) -> str:
     told = f"{row.name}: {row.status}\nown gap {number(row.own_gap)}, total gap {number(row.total_gap)}"
+    told += f", cached values off by {number(row.cache_gap)}" if row.cache_gap else ""
     hint = escape(f"{told}\nworst cell {row.tab}!{row.worst_cell}\n{row.cells:,} cells, {row.op}")
     at = f' href="#fault-{fault}"' if fault else ""
     inner = f"<span>{text(label)}</span><b>{number(row.own_gap)}</b><s>{text(row.worst_cell)}</s>"
@@ -134,7 +136,8 @@ def _laws(laws: list[Law]) -> Iterator[str]:
     yield "<section><h2>Laws</h2><p>What holds whatever the weights are.</p><table>"
     yield "<tr><th>law</th><th>place</th><th>worst cell</th><th>gap</th><th>status</th><th></th></tr>"
     for law in laws:
-        cells = (law.law, law.place, f"{law.tab} {law.cell}", number(law.gap), law.status, law.detail)
-        kind = law.status if law.status in ("ok", "broken") else "untried"
+        kind = law.status if law.status in TRIED else "untried"
+        gap = number(law.gap) if law.status in TRIED else ""
+        cells = (law.law, law.place, f"{law.tab} {law.cell}", gap, law.status, law.detail)
         yield f'<tr class="{kind}">' + "".join(f"<td>{text(cell)}</td>" for cell in cells) + "</tr>"
     yield "</table></section>"

@@ -76,7 +76,7 @@ def _failure(name: str, faults: list[Fault]) -> Case:
 
 
 def _law(law: Law) -> Case:
-    name = f"{law.law} at {law.place}"
+    name = f"{law.law} at {law.place}" if law.place else law.law
     if law.status == "ok":
         return Case(name)
     kind, why = ("failure", law_brief(law)) if law.status == "broken" else ("skipped", law.status)

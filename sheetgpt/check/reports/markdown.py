@@ -85,5 +85,6 @@ def _tabs(report: Report) -> Iterator[str]:
 def _laws(report: Report) -> Iterator[str]:
     if report.laws:
         yield from ("## Laws", "")
-        rows = [("ok" if law.status == "ok" else "**no**", law_brief(law)) for law in report.laws]
+        word = {"ok": "ok", "broken": "**broken**"}
+        rows = [(word.get(law.status, "not tried"), law_brief(law)) for law in report.laws]
         yield from _table(("", "law"), rows)

@@ -38,6 +38,7 @@ _HELP = {
         "A cached value is not what its formula gives.",
         "Recalculate, for example with sheetgpt recalc.",
     ),
+    FaultKind.CACHED: ("A cached value is not what numpy computes.", "Verify with an engine, or recalculate."),
     FaultKind.ENGINE: ("The engine computes otherwise than numpy and the cache.", "Try another engine with --engine."),
 }
 
@@ -81,7 +82,7 @@ def _rule(name: str, short: str, remedy: str, between: str) -> dict[str, Any]:
 
 def _invocation(report: Report) -> dict[str, Any]:
     notes = [f"not independently checked: {reason}" for reason in report.unchecked]
-    notes += [f"not tried: {law_brief(law)}" for law in untried(report)]
+    notes += [f"law not tried: {law_brief(law)}" for law in untried(report)]
     told = [{"level": "warning", "message": {"text": visible(note)}} for note in notes]
     return {
         "executionSuccessful": True,

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator
 
 from sheetgpt.check.faults import Fault, FaultKind
 from sheetgpt.check.reports.words import (
+    TRIED,
     broken,
     counted,
     details,
     further,
+    law_brief,
+    many,
     number,
     provenance,
     tab_sums,
@@ -19,7 +22,7 @@ from sheetgpt.check.reports.words import (
     verdict,
     where,
 )
-from sheetgpt.check.result import Law, Report, Row
+from sheetgpt.check.result import Report, Row
 from sheetgpt.errors import one_line
 
 _MOST_FAULTS = 12
@@ -76,7 +79,7 @@ def _faults(faults: list[Fault]) -> Iterator[str]:
     if len(others) > _MOST_FAULTS:
         yield f"and {len(others) - _MOST_FAULTS} more; --format json lists all"
     if stale:
-        yield f"also: stale cached values at {len(stale)} places, the first {stale[0].place} ({stale[0].cell})"
+        yield f"also: stale cached values at {many(len(stale), 'place')}, the first {stale[0].place} ({stale[0].cell})"
     yield ""
 
 
@@ -87,28 +90,19 @@ def _value_of(first: Fault, others: list[Fault]) -> Fault | None:
 
 
 def _laws(report: Report) -> Iterator[str]:
-    """A line for each law, then the broken ones in full."""
+    """A line for each law, why some could not be tried, then the first broken one in full."""
     if not report.laws:
         return
-    yield f"{'law':<45}{'places':>7}{'worst gap':>12}  {'worst cell':<24}status"
-    for name in dict.fromkeys(law.law for law in report.laws):
-        yield _law_line(name, [law for law in report.laws if law.law == name])
+    yield f"{'law':<70}{'gap':>8}  {'worst cell':<24}status"
+    for law in report.laws:
+        tried = law.status in TRIED
+        gap, cell, status = (number(law.gap), f"{law.tab}!{law.cell}", law.status) if tried else ("", "", "not tried")
+        yield f"{law.law:<70}{gap:>8}  {cell:<24}{status}"
     yield ""
-    if wrong := broken(report):
-        first = wrong[0]
-        yield f"FIRST BROKEN LAW: {first.law} at {first.place}"
-        told = [("where", f"{first.tab}!{first.cell}"), ("gap", number(first.gap)), ("detail", first.detail)]
-        yield from _labelled(pair for pair in told if pair[1])
-        yield from (f"also: {law.law} at {law.place}, {law.tab}!{law.cell}" for law in wrong[1:_MOST_FAULTS])
-        yield ""
-    for why in dict.fromkeys(law.status for law in untried(report)):
-        yield f"not tried: {', '.join(dict.fromkeys(law.law for law in report.laws if law.status == why))}: {why}"
-
-
-def _law_line(name: str, laws: list[Law]) -> str:
-    tried = [law for law in laws if law.status in ("ok", "broken")]
-    if not tried:
-        return f"{name:<45}{len(laws):>7}{'':>12}  {'':<24}not tried"
-    worst = max(tried, key=lambda law: (law.status == "broken", law.gap))
-    cell = f"{worst.tab}!{worst.cell}"
-    return f"{name:<45}{len(laws):>7}{number(worst.gap):>12}  {cell:<24}{worst.status}"
+    yield from (f"law not tried: {law_brief(law)}" for law in untried(report))
+    for i, law in enumerate(broken(report)[:_MOST_FAULTS]):
+        yield f"FIRST BROKEN LAW: {law.law}" if i == 0 else f"also broken: {law.law} at {law.place}"
+        if i == 0:
+            told = [("where", f"{law.place}, {law.tab}!{law.cell}"), ("gap", number(law.gap)), ("detail", law.detail)]
+            yield from _labelled(pair for pair in told if pair[1])
+    yield ""

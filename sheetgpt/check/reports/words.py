@@ -10,6 +10,7 @@ from sheetgpt.check.faults import Fault
 from sheetgpt.check.result import CACHED, Law, Report, Row
 
 NO_FAULT = ("ok", "follows")  # of a row
+TRIED = ("ok", "broken")  # of a law
 
 
 class TabSum(NamedTuple):
@@ -54,6 +55,8 @@ def provenance(report: Report) -> Iterator[tuple[str, str]]:
     yield "wanted", f"numpy, float64; weights from {report.source}"
     if report.faults:
         yield "differ", "; ".join(dict.fromkeys(fault.kind.between for fault in report.faults))
+    if row := report.divergence:
+        yield "diverges", f"first at {row.name}, {row.tab}!{row.first_cell}"
 
 
 def title(fault: Fault) -> str:
@@ -110,8 +113,9 @@ def brief(fault: Fault) -> str:
 
 def law_brief(law: Law) -> str:
     """A law in one line."""
-    told = f"{law.law} at {law.place}, {law.tab}!{law.cell}: {law.status}, gap {number(law.gap)}"
-    return f"{told}; {law.detail}" if law.detail else told
+    at = f" at {law.place}, {law.tab}!{law.cell}" if law.place else ""
+    gap = f", gap {number(law.gap)}" if law.status in TRIED else ""
+    return f"{law.law}{at}: {law.status}{gap}" + (f"; {law.detail}" if law.detail else "")
 
 
 def broken(report: Report) -> list[Law]:
@@ -121,7 +125,7 @@ def broken(report: Report) -> list[Law]:
 
 def untried(report: Report) -> list[Law]:
     """The laws that could not be tried; their status says why."""
-    return [law for law in report.laws if law.status not in ("ok", "broken")]
+    return [law for law in report.laws if law.status not in TRIED]
 
 
 def counted(report: Report) -> str:
@@ -136,12 +140,13 @@ def verdict(report: Report) -> str:
         return f"EQUAL: every cell is right (worst gap {worst})"
     if report.exit_code == 4:
         return f"NOT PROVEN: no fault found (worst gap {worst}), but not everything was independently checked"
-    wrong = [_many(len(report.faults), "fault")] if report.faults else []
-    wrong += [_many(len(broken(report)), "broken law")] if broken(report) else []
+    wrong = [many(len(report.faults), "fault")] if report.faults else []
+    wrong += [many(len(broken(report)), "broken law")] if broken(report) else []
     return f"WRONG: {' and '.join(wrong)}"
 
 
-def _many(count: int, thing: str) -> str:
+def many(count: int, thing: str) -> str:
+    """A count with its word: `1 fault`, `2 faults`."""
     return f"{count} {thing}" + ("" if count == 1 else "s")
 
 
