@@ -100,7 +100,7 @@ def details(fault: Fault) -> Iterator[tuple[str, str]]:
     if far := distance(fault):
         yield "gap", far
     for precedent in fault.precedents:
-        yield "reads", f"{precedent.place or 'a label'} {precedent.ref} = {precedent.value}"
+        yield "reads", f"{precedent.place} {precedent.ref} = {precedent.value}".lstrip()
     if fault.cause:
         yield "cause", fault.cause
 
