@@ -11,6 +11,7 @@ from sheetgpt.check.reports.words import (
     broken,
     counted,
     details,
+    distance,
     further,
     law_brief,
     many,
@@ -72,8 +73,8 @@ def _faults(faults: list[Fault]) -> Iterator[str]:
     others = [fault for fault in faults[1:] if fault.kind is not FaultKind.STALE]
     if (value := _value_of(first, others)) is not None:
         others.remove(value)
-        gap = f"(gap {number(value.gap or 0)})"
-        yield from _labelled([("value", f"{value.found}, wanted {value.wanted}   {gap}{further(value)}")])
+        told = f"{value.found}, wanted {value.wanted}   ({distance(value)}){further(value)}"
+        yield from _labelled([("value", told)])
     for fault in others[:_MOST_FAULTS]:
         yield f"also: {fault.kind} at {fault.place or 'a label'}, {where(fault)}{further(fault)}"
     if len(others) > _MOST_FAULTS:
@@ -105,4 +106,5 @@ def _laws(report: Report) -> Iterator[str]:
         if i == 0:
             told = [("where", f"{law.place}, {law.tab}!{law.cell}"), ("gap", number(law.gap)), ("detail", law.detail)]
             yield from _labelled(pair for pair in told if pair[1])
-    yield ""
+    if untried(report) or broken(report):
+        yield ""
