@@ -7,9 +7,14 @@ call, 3 for a workbook that cannot be read or computed.
 _WIDEST = 600
 
 
+def visible(text: object) -> str:
+    """Text of any origin as one line in which everything can be seen: what cannot be printed is told by its number."""
+    return "".join(c if c.isprintable() else f"<{ord(c):02X}>" for c in str(text))
+
+
 def one_line(text: object) -> str:
     """Text of any origin as one printable line: it cannot add a line, move the cursor, or fill the screen."""
-    plain = "".join(c if c.isprintable() else f"<{ord(c):02X}>" for c in str(text))
+    plain = visible(text)
     return plain if len(plain) <= _WIDEST else plain[:_WIDEST] + "..."
 
 

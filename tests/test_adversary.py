@@ -16,7 +16,7 @@ import pytest
 
 from sheetgpt.build import Built, Room, build
 from sheetgpt.check.faults import FaultKind
-from sheetgpt.check.report import to_json, to_text
+from sheetgpt.check.reports import to_json, to_text
 from sheetgpt.check.result import Report
 from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES

@@ -12,7 +12,7 @@ import pytest
 
 from sheetgpt.build import Built, Room, build
 from sheetgpt.check.faults import FaultKind
-from sheetgpt.check.report import to_json, to_text
+from sheetgpt.check.reports import to_json, to_text
 from sheetgpt.check.result import Report
 from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES
@@ -243,7 +243,7 @@ def test_the_readme_counts_rightly() -> None:
 
 def test_the_json_report_holds_everything(untouched: Report, tiny_book: Built) -> None:
     data = json.loads(to_json(untouched))
-    assert (data["schema"], data["exit_code"], data["engine"]) == (1, 0, "ironcalc")
+    assert (data["schema"], data["exit_code"], data["engine"]) == (2, 0, "ironcalc")
     assert [row["name"] for row in data["rows"]] == list(tiny_book.blueprint.plan)
     assert data["faults"] == []
 

@@ -78,8 +78,8 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(f"cannot make the folder {folder} ({error.strerror}): choose a file with -o") from None
 
 
-def _writable(path: Path) -> Path:
-    """The file that a path leads to, if a workbook may be written there; raises `OutputError`."""
+def _writable(path: Path, ending: str) -> Path:
+    """The file that a path leads to, if one of this ending may be written there; raises `OutputError`."""
     try:
         real = path.resolve()
         if real.is_dir():
@@ -88,19 +88,19 @@ def _writable(path: Path) -> Path:
             raise OutputError(f"{path} is not a file that can be replaced")
     except (OSError, ValueError, RuntimeError) as error:
         raise OutputError(f"cannot write {str(path)[:100]!r} ({error}): choose another with -o") from None
-    if real.suffix.lower() != ".xlsx":
-        raise OutputError(f"{path} does not end in .xlsx, by which spreadsheet programs know a workbook")
+    if real.suffix.lower() != ending:
+        raise OutputError(f"{path} does not end in {ending}, by which programs know what it holds")
     return real
 
 
 @contextmanager
-def whole_file(path: Path, *, make_parent: bool = False) -> Iterator[Path]:
+def whole_file(path: Path, ending: str = ".xlsx", *, make_parent: bool = False) -> Iterator[Path]:
     """A temporary file beside `path` that takes its name only if all goes well; raises `OutputError`."""
-    path = _writable(path)
+    path = _writable(path, ending)
     if make_parent:
         _make_folder(path.parent)
     try:
-        handle, name = tempfile.mkstemp(suffix=".xlsx", prefix=".sheetgpt-", dir=path.parent)
+        handle, name = tempfile.mkstemp(suffix=ending, prefix=".sheetgpt-", dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise OutputError(f"cannot write into {path.parent} ({error.strerror}): choose another with -o") from None
