@@ -130,6 +130,7 @@ CAUSES = {  # by a part of the mutant's name
     "embed.out -> Embedding!B": "without $ a name moves",
     "words.token: Merges! -> Merges!$": "a $ decides what moves",
     "words.at: ,0)-1 -> ,0)": "leaves out -1",
+    "chars.togo": "2 where the plan has 1; differs from its neighbours above and below",
     "chars.code: UNICODE(": 'adds "x"&',
 }
 

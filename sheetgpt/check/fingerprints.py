@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -41,7 +40,6 @@ def fingerprints(book: Book) -> list[Region]:
     return [region for sheet in book.sheets.values() for region in _regions(sheet)]
 
 
-@cache
 def r1c1(text: str, row: int, col: int) -> str:
     """A formula's form, seen from a cell counted from 0.
 
@@ -110,10 +108,11 @@ def _runs(row: int, cols: list[int], forms: Mapping[At, str]) -> Iterator[tuple[
 
 def lone(book: Book) -> list[Fault]:
     """Cells, with another formula or with none, between neighbours that all have one form."""
-    return [fault for sheet in book.sheets.values() for fault in _lone(sheet)]
+    return [fault for sheet in book.sheets.values() for fault in lone_on(sheet)]
 
 
-def _lone(sheet: Sheet) -> Iterator[Fault]:
+def lone_on(sheet: Sheet) -> Iterator[Fault]:
+    """Those of one tab."""
     forms = _forms(sheet)
     seen: set[At] = set()
     for down, across in ((1, 0), (0, 1)):
@@ -148,5 +147,5 @@ def _odd(sheet: Sheet, at: At, neighbour: At, where: str) -> Fault:
     wanted = f"the form of {a1(*neighbour)}, ={theirs}"
     kind = FaultKind.FORMULA if formula else FaultKind.CONSTANT
     found = f"={formula.text}" if formula else shown(sheet.values.get(at))
-    cause = f"differs from its neighbours {where}, which have one form"
+    cause = f"differs from its neighbours {where}"
     return Fault(kind, "", sheet.name, a1(*at), found, wanted, cause=cause)
