@@ -15,8 +15,9 @@ from sheetgpt.check.claims import read_card, read_facts
 from sheetgpt.check.gaps import as_text
 from sheetgpt.check.places import area_of
 from sheetgpt.check.result import CACHED
+from sheetgpt.check.shared import ALONE, Shared
 from sheetgpt.check.source import Source
-from sheetgpt.engines import Values, get
+from sheetgpt.engines import Values
 from sheetgpt.errors import LayoutError, WorkbookError
 from sheetgpt.models.weights import Weights, bundled, find_model
 from sheetgpt.plan.plan import Role
@@ -25,7 +26,7 @@ from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book, Sheet
 from sheetgpt.sheet.grid import Area, Block, Grid
 from sheetgpt.sheet.layout import Range
-from sheetgpt.sheet.readback import BookFile, open_book
+from sheetgpt.sheet.readback import BookFile
 from sheetgpt.sheet.sheets import ParameterFact
 
 _LEAST_CELL = 10  # bytes of XML
@@ -95,23 +96,24 @@ def named(book: Book, box: Range) -> Range | None:
     return Range(box.name, tab, r0, c0, box.rows, box.cols) if same else None
 
 
-def find(path: Path, engine: str, model: str | None) -> Found:
+def find(path: Path, engine: str, model: str | None, shared: Shared = ALONE) -> Found:
     """Read a workbook and let `engine` compute it; see `verify` for what is raised."""
-    with open_book(path) as file:
+    with shared.open(path) as file:
         card = _card(file)
         blueprint = _blueprint(file, card)
         weights = {tab.name for tab in blueprint.layout.tabs if tab.lesson in {"matrix", "vectors"}}
         areas = _matrices(blueprint)
         book = file.book([tab for tab in file.outline.parts if tab not in weights], areas)
         _check_formulas(book, blueprint)
-        computed: Values = get(engine).recalculate(book.path) if engine != CACHED else {}
+        computed: Values = shared.recalculate(engine, file) if engine != CACHED else {}
         candidate = _candidate(card, model)
         same: set[str] = set()
         sheets = dict(book.sheets)
         for tab in weights & file.outline.parts.keys():
             sheets[tab] = file.sheet(tab, areas.get(tab, ()))
             if candidate is not None and not sheets[tab].formulas and not computed.get(tab):
-                sheets[tab] = _shared(sheets[tab], candidate, blueprint, same)
+                sheets[tab], equal = shared.weights(sheets[tab], candidate, blueprint, _shared)
+                same |= equal
     book = replace(book, sheets={tab: sheets[tab] for tab in book.tabs})
     same -= {name for name in same if named(book, blueprint.layout.ranges[name]) != blueprint.layout.ranges[name]}
     values = FoundValues(book, blueprint, computed)
@@ -176,8 +178,9 @@ def _candidate(card: Card, model: str | None) -> Weights | None:
     return weights if weights.config == card.config else None
 
 
-def _shared(sheet: Sheet, weights: Weights, blueprint: Blueprint, same: set[str]) -> Sheet:
-    """The sheet, without numbers that can be read from the model here as well; `same` gets the names of these."""
+def _shared(sheet: Sheet, weights: Weights, blueprint: Blueprint) -> tuple[Sheet, set[str]]:
+    """The sheet, without numbers that can be read from the model here as well, and the names of these."""
+    same: set[str] = set()
     boxes = [box for name, box in blueprint.layout.ranges.items() if box.tab == sheet.name and name in weights]
     planned = {area_of(box): box.name for box in boxes}
     blocks = []
@@ -188,7 +191,7 @@ def _shared(sheet: Sheet, weights: Weights, blueprint: Blueprint, same: set[str]
             blocks.append(Block(block.area, partial(weights.__getitem__, name)))
         else:
             blocks.append(block)
-    return replace(sheet, values=Grid(sheet.values.single, blocks))
+    return replace(sheet, values=Grid(sheet.values.single, blocks)), same
 
 
 def _equal(numbers: NDArray[np.float64], weights: Weights, name: str) -> bool:
