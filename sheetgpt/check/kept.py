@@ -1,7 +1,7 @@
 """What checks of many copies of one workbook share, each thing under all that it is computed from.
 
-A tab is read once for the same bytes. The planned tabs and numpy's values are those of the same card, prompt, labels and
-source. IronCalc loads the workbook once and computes it with the cells changed in which a copy differs; every
+A tab is read once for the same bytes. The planned tabs and numpy's values are those of the same card, prompt, labels
+and source. IronCalc loads the workbook once and computes it with the cells changed in which a copy differs; every
 `SAMPLE`th time it also loads the copy itself, and must compute the same.
 """
 
@@ -218,6 +218,8 @@ def _difference(one: Values, other: Values) -> str:
     """The first cell that two computations disagree on; empty if there is none."""
     for tab in one.keys() | other.keys():
         a, b = _flat(one.get(tab, Grid({}))), _flat(other.get(tab, Grid({})))
-        if differ := [at for at in a.keys() | b.keys() if a.get(at) != b.get(at) or type(a.get(at)) is not type(b.get(at))]:
+        if differ := [
+            at for at in a.keys() | b.keys() if a.get(at) != b.get(at) or type(a.get(at)) is not type(b.get(at))
+        ]:
             return f"{tab}!{min(differ)}"
     return ""

@@ -10,9 +10,10 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import cycle
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,7 +28,7 @@ from sheetgpt.check.kept import Kept
 from sheetgpt.check.operators import OPERATORS, Mutation, Operator, Original
 from sheetgpt.check.result import CACHED, Report
 from sheetgpt.check.verify import verify
-from sheetgpt.errors import SheetGPTError, WorkbookError
+from sheetgpt.errors import OutputError, SheetGPTError, WorkbookError
 from sheetgpt.sheet.layout import Tab
 from sheetgpt.sheet.rewrite import rewrite
 
@@ -43,6 +44,7 @@ class Outcome(NamedTuple):
     verdict: str  # located, killed (but another place blamed first), survived, refused
     blamed: str  # the first fault: its kind, and where
     by_values: bool  # whether the recalculated values alone tell
+    twice: bool  # whether its values were computed from the file as well as by changing a loaded workbook
     why: str = ""  # why verify refused the file
 
     @property
@@ -72,7 +74,6 @@ class Score:
     engine: str
     seed: int
     outcomes: list[Outcome] = field(default_factory=list)
-    compared: int = 0  # mutants whose values were computed from the file as well as by changing a loaded workbook
 
     def by_operator(self) -> dict[str, Line]:
         """Counts by operator, in the order of `OPERATORS`."""
@@ -83,6 +84,11 @@ class Score:
         return self._by(list(dict.fromkeys(sorted((o.stage for o in self.outcomes), key=_rank))), lambda o: o.stage)
 
     @property
+    def compared(self) -> int:
+        """Mutants whose values were computed from the file as well as by changing a loaded workbook."""
+        return sum(o.twice for o in self.outcomes)
+
+    @property
     def total(self) -> Line:
         """Counts of all."""
         return line(self.outcomes)
@@ -91,10 +97,10 @@ class Score:
         """Mutants that are not caught, and not proven to be no faults."""
         return [o for o in self.outcomes if not (o.caught if oracle == "all" else o.by_values or o.mutation.equivalent)]
 
-    def _by(self, names: list[str], key: object) -> dict[str, Line]:
+    def _by(self, names: list[str], key: Callable[[Outcome], str]) -> dict[str, Line]:
         groups: dict[str, list[Outcome]] = {name: [] for name in names}
         for outcome in self.outcomes:
-            groups[key(outcome)].append(outcome)  # type: ignore[operator]
+            groups[key(outcome)].append(outcome)
         return {name: line(found) for name, found in groups.items() if found}
 
 
@@ -114,27 +120,54 @@ def line(outcomes: Iterable[Outcome]) -> Line:
 
 
 def mutate(
-    path: Path, n: int, seed: int, engine: str = "ironcalc", model: str | None = None, keep: Path | None = None,
+    path: Path,
+    n: int,
+    seed: int,
+    engine: str = "ironcalc",
+    model: str | None = None,
+    keep: Path | None = None,
     jobs: int = 2,
-) -> Score:  # fmt: skip
-    """Make `n` mutants of a workbook and have each checked, by `jobs` processes; `keep` is a folder for the mutants.
+    told: Callable[[Outcome], None] = lambda _: None,
+) -> Score:
+    """Make `n` mutants of a workbook and have each checked, by `jobs` processes.
 
-    Raises `WorkbookError` where the workbook itself is not right, and what `verify` raises.
+    `keep` is a folder for the mutants, `told` hears of each outcome at once. Raises `WorkbookError` where the workbook
+    itself is not right, and what `verify` raises.
     """
     found = find(path, CACHED, model)
-    original = Original(found.book, found.blueprint)
-    mutations = list(enumerate(draw(original, n, seed)))
+    mutations = list(enumerate(draw(Original(found.book, found.blueprint), n, seed)))
     score = Score(str(path), found.blueprint.card.model, engine, seed)
     if keep:
-        keep.mkdir(parents=True, exist_ok=True)
-    judge = partial(_judge_all, path, engine, model, keep)
-    parts = [mutations[i::jobs] for i in range(jobs)]
-    with get_context("spawn").Pool(jobs) as pool:
-        for outcomes, compared in pool.imap(judge, [part for part in parts if part]):
-            score.outcomes += outcomes
-            score.compared += compared
+        _make_folder(keep)
+    with _one_thread(), get_context("spawn").Pool(jobs, _begin, (path, engine, model, keep)) as pool:
+        for outcome in pool.imap_unordered(_judge, mutations):
+            told(outcome)
+            score.outcomes.append(outcome)
     score.outcomes.sort(key=lambda o: o.number)
     return score
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder} ({error.strerror})") from None
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that begin now multiply with one thread each: they share the cores."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def draw(original: Original, n: int, seed: int, operators: list[Operator] = OPERATORS) -> Iterator[Mutation]:
@@ -168,19 +201,24 @@ def _new(
 # ---- one process -----------------------------------------------------------------------------------
 
 
-def _judge_all(
-    path: Path, engine: str, model: str | None, keep: Path | None, mutations: list[tuple[int, Mutation]]
-) -> tuple[list[Outcome], int]:
-    """The outcomes of some mutants, and how many were computed twice."""
+def _begin(path: Path, engine: str, model: str | None, keep: Path | None) -> None:
+    """Before the first mutant of this process."""
     _be_silent()
-    with tempfile.TemporaryDirectory(prefix="sheetgpt-") as folder:
-        judge = Judge(path, engine, model, keep or Path(folder))
-        outcomes = []
-        for number, mutation in mutations:
-            outcomes.append(judge.outcome(number, mutation))
-            if not keep:
-                judge.file(number).unlink()
-        return outcomes, judge.kept.compared
+    _making.append(partial(Judge, path, engine, model, keep))
+
+
+def _judge(numbered: tuple[int, Mutation]) -> Outcome:
+    """The outcome of one mutant, in a process that `_begin` began."""
+    return _own_judge().outcome(*numbered)
+
+
+@cache
+def _own_judge() -> Judge:
+    """The judge of this process; it is made with the first mutant, so that what it raises reaches the caller."""
+    return _making[0]()
+
+
+_making: list[Callable[[], Judge]] = []
 
 
 def _be_silent() -> None:
@@ -193,8 +231,8 @@ def _be_silent() -> None:
 class Judge:
     """Checks mutants of one workbook, after the workbook itself."""
 
-    def __init__(self, path: Path, engine: str, model: str | None, folder: Path) -> None:
-        self.path, self.engine, self.model, self.folder = path, engine, model, folder
+    def __init__(self, path: Path, engine: str, model: str | None, keep: Path | None = None) -> None:
+        self.path, self.engine, self.model, self.keep = path, engine, model, keep
         self.kept = Kept()
         report = verify(path, engine, model, self.kept)
         if report.faults:
@@ -202,21 +240,22 @@ class Judge:
         self.kept.learnt()
         self._tabs = {tab.name: tab for tab in find(path, CACHED, model, self.kept).blueprint.layout.tabs}
 
-    def file(self, number: int) -> Path:
-        """Where a mutant is written."""
-        return self.folder / f"mutant-{number:04}.xlsx"
-
     def outcome(self, number: int, mutation: Mutation) -> Outcome:
         """Write a mutant and have it checked."""
-        file = self.file(number)
-        file.unlink(missing_ok=True)
-        rewrite(self.path, file, mutation.tab, mutation.cells, mutation.names)
-        stage = stage_of(self._tabs[mutation.tab])
+        with tempfile.TemporaryDirectory(prefix="sheetgpt-") as folder:
+            file = (self.keep or Path(folder)) / f"mutant-{number:04}.xlsx"
+            file.unlink(missing_ok=True)
+            rewrite(self.path, file, mutation.tab, mutation.cells, mutation.names)
+            return self._checked(file, number, mutation)
+
+    def _checked(self, file: Path, number: int, mutation: Mutation) -> Outcome:
+        stage, before = stage_of(self._tabs[mutation.tab]), self.kept.compared
         try:
             report = verify(file, self.engine, self.model, self.kept)
         except SheetGPTError as error:
-            return Outcome(number, mutation, stage, "refused", "", True, str(error).replace(str(file), file.name))
-        return Outcome(number, mutation, stage, *judged(mutation, report), by_values(report))
+            return Outcome(number, mutation, stage, "refused", "", True, self.kept.compared > before, str(error))
+        verdict, blamed = judged(mutation, report)
+        return Outcome(number, mutation, stage, verdict, blamed, by_values(report), self.kept.compared > before)
 
 
 def judged(mutation: Mutation, report: Report) -> tuple[str, str]:
@@ -239,8 +278,8 @@ def by_values(report: Report) -> bool:
     return places or any(f.kind is FaultKind.VALUE for f in report.faults)
 
 
-_ORDER = ("tables", "parameters", "Prompt", "Characters", "Words", "Merges", "Tokens", "Input", "Embedding", "h", "ln_f",
-          "Logits", "Next token", "Contents")  # fmt: skip
+_ORDER = ("tables", "parameters", "Contents", "Prompt", "Characters", "Words", "Merges", "Tokens", "Input", "Embedding",
+          "h", "ln_f", "Logits", "Next token")  # fmt: skip
 
 
 def stage_of(tab: Tab) -> str:

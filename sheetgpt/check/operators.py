@@ -85,7 +85,7 @@ class Original:
 
     @cached_property
     def texts(self) -> list[tuple[str, At]]:
-        """Cells of the pipeline's tabs that hold text and no formula: headings, explanations, labels, the vocabulary."""
+        """Cells that hold text and no formula: headings, explanations, the vocabulary."""
         ours = [(tab, self.book.sheets[tab]) for tab in (t.name for t in self.blueprint.layout.tabs)]
         skip = self._unread
         return [(t, at) for t, s in ours for at, v in s.values.single.items()

@@ -43,7 +43,8 @@ def verify(path: Path, engine: str = "ironcalc", model: str | None = None, share
     """Check a workbook that sheetgpt made.
 
     `engine` is a name that `sheetgpt engines` lists, or `cached`; `model` a bundled name or a folder where the
-    card's model is not bundled; `shared` what checks of many copies of one workbook need not do anew. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`.
+    card's model is not bundled; `shared` what checks of many copies of one workbook need not do
+    anew. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`.
     """
     return _Check(find(path, engine, model, shared), engine, shared).report()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -89,8 +89,8 @@ def _renamed(xml: str, names: Mapping[str, str]) -> str:
     return xml
 
 
-def _text(pieces: object, src: Path) -> str:
+def _text(pieces: Iterable[bytes], src: Path) -> str:
     try:
-        return b"".join(pieces).decode()  # type: ignore[call-overload, no-any-return]
+        return b"".join(pieces).decode()
     except UnicodeDecodeError:
         raise WorkbookError(f"{src.name}: not written as sheetgpt writes") from None
