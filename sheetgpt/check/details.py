@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.differences import difference
 from sheetgpt.check.faults import Fault, FaultKind, distances
-from sheetgpt.check.fingerprints import lone_on
+from sheetgpt.check.fingerprints import alone
 from sheetgpt.check.found import Found
 from sheetgpt.check.precedents import precedents
 from sheetgpt.check.siblings import Siblings, numbers
@@ -36,7 +36,6 @@ class Details:
         self._workbook, self._engine, self._own, self._faults = workbook, engine, own, faults
         self._plan, self._ranges = workbook.blueprint.plan, workbook.blueprint.layout.ranges
         self._tried = 0
-        self._lone: dict[str, dict[str, str]] = {}
 
     def all(self) -> list[Fault]:
         """The faults in their order, each with what can be said of it."""
@@ -100,7 +99,7 @@ class Details:
         others = self._siblings.differ_from(fault.place) if fault.place else []
         more = f" and {len(others) - 2} more" if len(others) > 2 else ""
         siblings = f"differs from its siblings {', '.join(others[:2])}{more}" if others else ""
-        told = difference(fault.found[1:], fault.wanted[1:]), siblings, self._alone(fault.tab).get(fault.cell, "")
+        told = difference(fault.found[1:], fault.wanted[1:]), siblings, self._alone(fault)
         return [text for text in told if text]
 
     def _symptom(self, place: str) -> str:
@@ -126,13 +125,10 @@ class Details:
         of = self._plan[name].shape
         return of[1] == cols and of[0] in (1, rows)
 
-    def _alone(self, tab: str) -> dict[str, str]:
-        """Cells of a tab that differ from their neighbours on both sides, which have one form."""
-        sheet = self._workbook.book.sheets.get(tab)
-        if tab not in self._lone and sheet is not None:
-            found = lone_on(sheet) if len(sheet.formulas) <= _LARGEST else ()
-            self._lone[tab] = {fault.cell: fault.cause for fault in found}
-        return self._lone.get(tab, {})
+    def _alone(self, fault: Fault) -> str:
+        """How it differs from its neighbours on both sides, where these have one form."""
+        sheet = self._workbook.book.sheets.get(fault.tab)
+        return alone(sheet, parse_cell(fault.cell)) if sheet and fault.cell else ""
 
     @cached_property
     def _siblings(self) -> Siblings:

@@ -108,11 +108,18 @@ def _runs(row: int, cols: list[int], forms: Mapping[At, str]) -> Iterator[tuple[
 
 def lone(book: Book) -> list[Fault]:
     """Cells, with another formula or with none, between neighbours that all have one form."""
-    return [fault for sheet in book.sheets.values() for fault in lone_on(sheet)]
+    return [fault for sheet in book.sheets.values() for fault in _lone(sheet)]
 
 
-def lone_on(sheet: Sheet) -> Iterator[Fault]:
-    """Those of one tab."""
+def alone(sheet: Sheet, at: At) -> str:
+    """How one cell differs from its neighbours, if it does."""
+    steps = range(-_LEAST - 1, _LEAST + 2)
+    near = ((at[0] + down * n, at[1] + (not down) * n) for n in steps for down in (True, False))
+    cross = Sheet(sheet.name, sheet.values, {cell: sheet.formulas[cell] for cell in near if cell in sheet.formulas})
+    return next((fault.cause for fault in _lone(cross) if fault.cell == a1(*at)), "")
+
+
+def _lone(sheet: Sheet) -> Iterator[Fault]:
     forms = _forms(sheet)
     seen: set[At] = set()
     for down, across in ((1, 0), (0, 1)):
