@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from sheetgpt.build import Built
 from sheetgpt.check import evaluate
 from sheetgpt.check.differences import difference
 from sheetgpt.check.faults import Fault, FaultKind, distances
+from sheetgpt.check.inspect import unplanned
+from sheetgpt.check.source import Source, expected
 from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES, Values
 from sheetgpt.models.weights import Weights
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.grid import Grid, Value
+from sheetgpt.sheet.readback import read
+from sheetgpt.sheet.sheets import names_of
 from tests.mutants import LIVE_MUTANTS, MUTANTS, Mutant, make, replace_cell, stale
 
 
@@ -130,6 +135,7 @@ CAUSES = {  # by a part of the mutant's name
     "embed.out -> Embedding!B": "without $ a name moves",
     "words.token: Merges! -> Merges!$": "a $ decides what moves",
     "words.at: ,0)-1 -> ,0)": "leaves out -1",
+    "chars.togo": "2 where the plan has 1; differs from its neighbours above and below",
     "chars.code: UNICODE(": 'adds "x"&',
 }
 
@@ -232,3 +238,19 @@ def test_distances_are_of_numbers_only() -> None:
     assert distances("1.5", "1.0") == (0.5, 0.5, 0.5 / np.spacing(1.0))
     assert distances("2.0", "0.0") == (2.0, None, None)
     assert distances("'0.5'", "0.5") is distances("nan", "1.0") is distances("nothing", "1.0") is None
+
+
+def test_weights_that_are_here_are_not_read_from_the_workbook(tiny_book: Built, tiny: Weights) -> None:
+    plan = tiny_book.blueprint.plan
+    own = {name: tiny_book.env[name] for name, role in plan.roles.items() if role is Role.INPUT}
+    wanted, problem = expected(tiny_book.blueprint, Source(tiny, ""), own)
+    assert problem == ""
+    assert np.array_equal(wanted["logits"], tiny_book.env["logits"])
+
+
+def test_a_chart_tab_is_told(tiny_book: Built) -> None:
+    tabs = [tab.name for tab in tiny_book.blueprint.layout.tabs]
+    book, names = read(tiny_book.path), names_of(tiny_book.blueprint)
+    assert list(unplanned(book, tabs, names)) == []
+    [told] = unplanned(replace(book, charts=("Picture",)), tabs, names)
+    assert told == "1 tabs that hold no cells but a chart or the like, the first Picture"

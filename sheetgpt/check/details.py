@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.differences import difference
 from sheetgpt.check.faults import Fault, FaultKind, distances
+from sheetgpt.check.fingerprints import alone
 from sheetgpt.check.found import Found
 from sheetgpt.check.precedents import precedents
 from sheetgpt.check.siblings import Siblings, numbers
@@ -86,14 +87,20 @@ class Details:
         return self._of_formula(fault) if fault.kind in _COMPUTED else ""
 
     def _of_formula(self, fault: Fault) -> str:
-        text = ""
-        if fault.kind is FaultKind.FORMULA and fault.found[:1] == fault.wanted[:1] == "=":
-            text = difference(fault.found[1:], fault.wanted[1:])
-            others = self._siblings.differ_from(fault.place) if fault.place else []
-            if others:
-                more = f" and {len(others) - 2} more" if len(others) > 2 else ""
-                text += f"{'; ' * bool(text)}differs from its siblings {', '.join(others[:2])}{more}"
-        return text or self._symptom(fault.place)
+        if fault.kind is FaultKind.VALUE:
+            told = (f for f in self._faults if f.place == fault.place and f.kind is FaultKind.FORMULA)
+            return "" if any(self._of_text(f) for f in told) else self._symptom(fault.place)
+        return "; ".join(self._of_text(fault)) or self._symptom(fault.place)
+
+    def _of_text(self, fault: Fault) -> list[str]:
+        """What a formula's text says: against the plan, against other heads and blocks, against its neighbours."""
+        if not fault.found[:1] == fault.wanted[:1] == "=":
+            return []
+        others = self._siblings.differ_from(fault.place) if fault.place else []
+        more = f" and {len(others) - 2} more" if len(others) > 2 else ""
+        siblings = f"differs from its siblings {', '.join(others[:2])}{more}" if others else ""
+        told = difference(fault.found[1:], fault.wanted[1:]), siblings, self._alone(fault)
+        return [text for text in told if text]
 
     def _symptom(self, place: str) -> str:
         """What the numbers of a place look like."""
@@ -117,6 +124,11 @@ class Details:
             return False
         of = self._plan[name].shape
         return of[1] == cols and of[0] in (1, rows)
+
+    def _alone(self, fault: Fault) -> str:
+        """How it differs from its neighbours on both sides, where these have one form."""
+        sheet = self._workbook.book.sheets.get(fault.tab)
+        return alone(sheet, parse_cell(fault.cell)) if sheet and fault.cell else ""
 
     @cached_property
     def _siblings(self) -> Siblings:

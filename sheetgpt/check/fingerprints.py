@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -41,7 +40,6 @@ def fingerprints(book: Book) -> list[Region]:
     return [region for sheet in book.sheets.values() for region in _regions(sheet)]
 
 
-@cache
 def r1c1(text: str, row: int, col: int) -> str:
     """A formula's form, seen from a cell counted from 0.
 
@@ -113,6 +111,14 @@ def lone(book: Book) -> list[Fault]:
     return [fault for sheet in book.sheets.values() for fault in _lone(sheet)]
 
 
+def alone(sheet: Sheet, at: At) -> str:
+    """How one cell differs from its neighbours, if it does."""
+    steps = range(-_LEAST - 1, _LEAST + 2)
+    near = ((at[0] + down * n, at[1] + (not down) * n) for n in steps for down in (True, False))
+    cross = Sheet(sheet.name, sheet.values, {cell: sheet.formulas[cell] for cell in near if cell in sheet.formulas})
+    return next((fault.cause for fault in _lone(cross) if fault.cell == a1(*at)), "")
+
+
 def _lone(sheet: Sheet) -> Iterator[Fault]:
     forms = _forms(sheet)
     seen: set[At] = set()
@@ -148,5 +154,5 @@ def _odd(sheet: Sheet, at: At, neighbour: At, where: str) -> Fault:
     wanted = f"the form of {a1(*neighbour)}, ={theirs}"
     kind = FaultKind.FORMULA if formula else FaultKind.CONSTANT
     found = f"={formula.text}" if formula else shown(sheet.values.get(at))
-    cause = f"differs from its neighbours {where}, which have one form"
+    cause = f"differs from its neighbours {where}"
     return Fault(kind, "", sheet.name, a1(*at), found, wanted, cause=cause)

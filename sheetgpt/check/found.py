@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sheetgpt.check.claims import read_card, read_facts
 from sheetgpt.check.gaps import as_text
 from sheetgpt.check.result import CACHED
+from sheetgpt.check.shared import ALONE, Shared
 from sheetgpt.check.source import Source
-from sheetgpt.engines import Values, get
+from sheetgpt.engines import Values
 from sheetgpt.errors import LayoutError, WorkbookError
 from sheetgpt.models.weights import Weights
 from sheetgpt.plan.plan import Role
@@ -24,7 +25,7 @@ from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book, Sheet
 from sheetgpt.sheet.grid import Area, Block, Grid, size
 from sheetgpt.sheet.layout import Range
-from sheetgpt.sheet.readback import BookFile, open_book
+from sheetgpt.sheet.readback import BookFile
 from sheetgpt.sheet.sheets import ParameterFact
 from sheetgpt.sheet.sheetxml import LEAST_CELL
 
@@ -93,22 +94,23 @@ def named(book: Book, box: Range) -> Range | None:
     return Range(box.name, tab, r0, c0, box.rows, box.cols) if same else None
 
 
-def find(path: Path, engine: str, model: str | None) -> Found:
+def find(path: Path, engine: str, model: str | None, shared: Shared = ALONE) -> Found:
     """Read a workbook and let `engine` compute it; see `verify` for what is raised."""
-    with open_book(path) as file:
+    with shared.open(path) as file:
         blueprint = planned(file)
         weights = {tab.name for tab in blueprint.layout.tabs if tab.lesson in {"matrix", "vectors"}}
         areas = _matrices(blueprint)
         book = file.book([tab for tab in file.outline.parts if tab not in weights], areas)
         _check_formulas(book, blueprint)
-        computed: Values = get(engine).recalculate(book.path) if engine != CACHED else {}
+        computed: Values = shared.recalculate(engine, file) if engine != CACHED else {}
         source = Source.find(blueprint.card, model)
         same: set[str] = set()
         sheets = dict(book.sheets)
         for tab in weights & file.outline.parts.keys():
             sheets[tab] = file.sheet(tab, areas.get(tab, ()))
             if source.weights is not None and not sheets[tab].formulas and not computed.get(tab):
-                sheets[tab] = _shared(sheets[tab], source.weights, blueprint, same)
+                sheets[tab], equal = shared.weights(sheets[tab], source.weights, blueprint, _shared)
+                same |= equal
     book = replace(book, sheets={tab: sheets[tab] for tab in book.tabs})
     same -= {name for name in same if named(book, blueprint.layout.ranges[name]) != blueprint.layout.ranges[name]}
     values = FoundValues(book, blueprint, computed)
@@ -167,8 +169,9 @@ def _check_formulas(book: Book, blueprint: Blueprint) -> None:
         raise WorkbookError(f"{book.path.name}: its card plans {wanted:,} cells, formulas compute {computed:,}")
 
 
-def _shared(sheet: Sheet, weights: Weights, blueprint: Blueprint, same: set[str]) -> Sheet:
-    """The sheet, without numbers that can be read from the model here as well; `same` gets the names of these."""
+def _shared(sheet: Sheet, weights: Weights, blueprint: Blueprint) -> tuple[Sheet, set[str]]:
+    """The sheet, without numbers that can be read from the model here as well, and the names of these."""
+    same: set[str] = set()
     boxes = [box for name, box in blueprint.layout.ranges.items() if box.tab == sheet.name and name in weights]
     known = {box.area: box.name for box in boxes}
     blocks = []
@@ -179,7 +182,7 @@ def _shared(sheet: Sheet, weights: Weights, blueprint: Blueprint, same: set[str]
             blocks.append(Block(block.area, partial(weights.__getitem__, name)))
         else:
             blocks.append(block)
-    return replace(sheet, values=Grid(sheet.values.single, blocks))
+    return replace(sheet, values=Grid(sheet.values.single, blocks)), same
 
 
 def _equal(numbers: NDArray[np.float64], weights: Weights, name: str) -> bool:

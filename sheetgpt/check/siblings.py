@@ -14,6 +14,7 @@ from sheetgpt.sheet.grid import Area, At, size
 
 _BLOCK, _HEAD = re.compile(r"\bh([0-9]+)(?=\.)"), re.compile(r"\bhead([0-9]+)(?=\.)")
 _BEFORE = "h(before)"
+Form = tuple[str, ...]  # the formulas of a place, by rows
 
 
 def numbers(name: str) -> tuple[int | None, int | None]:
@@ -36,6 +37,7 @@ class Siblings:
 
     def __init__(self, book: Book) -> None:
         self._book = book
+        self._forms: dict[str, Form] = {}
 
     def differ_from(self, name: str) -> list[str]:
         """The places of other heads and blocks that have one form, which is not that of `name`.
@@ -44,12 +46,11 @@ class Siblings:
         """
         own, shared = self._form(name), family(name)
         names = [n for n in self._book.names if family(n) == shared != n and n.casefold() != name.casefold()]
-        forms = {other: form for other in names if (form := self._form(other))}
+        forms = {other: form for other in names if (form := self._form(other)) and _comparable(name, own, other, form)}
         if not own or not forms:
             return []
         form, n = Counter(forms.values()).most_common(1)[0]
-        begins = numbers(name)[0] == 0 and any(_BEFORE in line for line in form)  # nothing comes before it
-        agree = form != own and 2 * n > len(forms) and not begins
+        agree = form != own and 2 * n > len(forms)
         return [other for other in forms if forms[other] == form] if agree else []
 
     @cached_property
@@ -64,8 +65,13 @@ class Siblings:
             found.setdefault(tab.casefold(), []).append((area, name))
         return {tab: sorted(boxes, key=lambda box: -size(box[0])) for tab, boxes in found.items()}
 
-    def _form(self, name: str) -> tuple[str, ...]:
+    def _form(self, name: str) -> Form:
         """The formulas of a place, by rows; empty where it has none."""
+        if name not in self._forms:
+            self._forms[name] = self._read(name)
+        return self._forms[name]
+
+    def _read(self, name: str) -> Form:
         try:
             tab, (r0, c0, r1, c1) = parse_ref(self._book.reference(name))
         except ValueError:
@@ -101,6 +107,13 @@ class Siblings:
             if r0 <= at[0] <= r1 and c0 <= at[1] <= c1:
                 return f"{_starred(name, place)}[{at[0] - r0 - inner[0]},{at[1] - c0 - inner[1]}]"
         return "[no place]"  # a label or a ruler
+
+
+def _comparable(name: str, form: Form, other: str, other_form: Form) -> bool:
+    """Not the first block with one that reads the block before it: before the first there is none."""
+    first, second = numbers(name)[0] == 0, numbers(other)[0] == 0
+    reads, other_reads = (any(_BEFORE in line for line in lines) for lines in (form, other_form))
+    return not ((first and other_reads) or (second and reads))
 
 
 def _starred(name: str, other: str) -> str:

@@ -23,7 +23,8 @@ from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed,
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
 from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Report, Row
-from sheetgpt.check.source import expected, facts
+from sheetgpt.check.shared import ALONE, Shared
+from sheetgpt.check.source import facts
 from sheetgpt.check.tally import tally
 from sheetgpt.engines import Values, get
 from sheetgpt.models.weights import digest
@@ -33,7 +34,7 @@ from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.cells import Cell, Sheet
 from sheetgpt.sheet.grid import CellError, Grid, Value
 from sheetgpt.sheet.lower import lower
-from sheetgpt.sheet.sheets import labels_of, names_of, sheets
+from sheetgpt.sheet.sheets import labels_of, names_of
 
 # How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
 _TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE}
@@ -42,27 +43,28 @@ _LEAVES_INPUTS = frozenset({FaultKind.ENGINE, FaultKind.STALE})  # a place is co
 _TELLS_ALL = frozenset({FaultKind.NAME, FaultKind.INPUT, FaultKind.TEXT})  # its values need not be told again
 
 
-def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Report:
+def verify(path: Path, engine: str = "ironcalc", model: str | None = None, shared: Shared = ALONE) -> Report:
     """Check a workbook that sheetgpt made.
 
     `engine` is a name that `sheetgpt engines` lists, or `cached`; `model` a bundled name or a folder where the
-    card's model is not bundled. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`.
+    card's model is not bundled; `shared` what checks of many copies of one workbook need not do
+    anew. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`.
     """
-    return _Check(find(path, engine, model), engine).report()
+    return _Check(find(path, engine, model, shared), engine, shared).report()
 
 
 class _Check:
     """One run of verify: what was found, what was wanted, and the faults between them."""
 
-    def __init__(self, workbook: Found, engine: str) -> None:
+    def __init__(self, workbook: Found, engine: str, shared: Shared = ALONE) -> None:
         self.workbook, self.engine = workbook, engine
         self.book, self.blueprint, self.computed = workbook.book, workbook.blueprint, workbook.computed
         self.found, self.facts, self.source = workbook.values, workbook.facts, workbook.source
         self.plan, self.ranges = self.blueprint.plan, self.blueprint.layout.ranges
-        self.wanted, self.prompt_problem = expected(self.blueprint, self.source, self.found)
+        self.wanted, self.prompt_problem = shared.expected(self.blueprint, self.source, self.found)
         claimed = facts(self.source.weights, self.plan.parameters) if self.source.weights else self.facts
         labels = {name: self.found[name] for name in self._labels}  # a label is right if it shows what stands there
-        self.sheets = list(sheets(self.blueprint, Layers(labels, self.wanted), claimed))
+        self.sheets = shared.sheets(self.blueprint, labels, self.wanted, claimed)
         self.places = Places(self.blueprint)
 
     # ---- what was wanted

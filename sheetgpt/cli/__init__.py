@@ -21,6 +21,7 @@ COMMANDS = {
     "plan": ("sheetgpt.cli.plan", "Tell what a build would give, before building."),
     "verify": ("sheetgpt.cli.verify", "Check a workbook: every cell, every formula, every weight."),
     "audit": ("sheetgpt.cli.audit", "Check a workbook that others made, by a map of its tabs."),
+    "mutate": ("sheetgpt.cli.mutate", "Tell how many faulty copies of a workbook verify catches."),
     "crosscheck": ("sheetgpt.cli.crosscheck", "Compare a workbook's logits with another implementation's."),
     "recalc": ("sheetgpt.cli.recalc", "Type values into a workbook and compute every formula anew."),
     "generate": ("sheetgpt.cli.text", "Continue a prompt, token by token."),

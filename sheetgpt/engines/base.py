@@ -101,10 +101,10 @@ def unpack(name: str, areas: Areas, out: Path) -> Values:
         lists: dict[str, list[Any]] = orjson.loads(out.read_bytes())
     except (OSError, ValueError):
         raise EngineError(f"{name} ended without a result") from None
-    return {tab: _grid(found, lists[tab]) for tab, found in areas.items()}
+    return {tab: grid(found, lists[tab]) for tab, found in areas.items()}
 
 
-def _grid(areas: list[Area], values: list[Any]) -> Grid:
+def grid(areas: list[Area], values: list[Any]) -> Grid:
     """The values of areas' cells, in their order: large areas of numbers as blocks."""
     single: dict[tuple[int, int], Value] = {}
     blocks, start = [], 0

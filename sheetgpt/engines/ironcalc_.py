@@ -45,6 +45,11 @@ def compute(file: Path, areas: Areas) -> dict[str, list[Value]]:
         if 'Missing "r"' in str(error):
             raise EngineError("a --compact workbook is not for it: choose --engine libreoffice") from None
         raise EngineError(f"cannot load the workbook ({error})") from None
+    return recalculated(model, areas)
+
+
+def recalculated(model: ironcalc.Model, areas: Areas) -> dict[str, list[Value]]:
+    """Values of the areas' cells, by tab, of a workbook that is loaded."""
     order = {sheet["name"]: i for i, sheet in enumerate(model.get_worksheets_properties())}
     return _settled(model, lambda: {tab: list(_values(model, order[tab], found)) for tab, found in areas.items()})
 

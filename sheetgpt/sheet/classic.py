@@ -37,8 +37,9 @@ def check_formula(text: str, place: str) -> str:
     """`text` (a formula without `=`) itself if every program can compute it; raises `PlanError` naming `place`."""
     if len(text) > MAX_FORMULA:
         raise PlanError(f"the formula of {place} has {len(text):,} characters; spreadsheets take {MAX_FORMULA:,}")
-    if strange := sorted(calls_of(text) - CLASSIC):
+    bare = _bare(text)
+    if strange := sorted(set(_CALL.findall(bare)) - CLASSIC):
         raise PlanError(f"the formula of {place} uses {strange[0]}, which not every spreadsheet program has")
-    if mark := _FORBIDDEN.search(_bare(text)):
+    if mark := _FORBIDDEN.search(bare):
         raise PlanError(f"the formula of {place} has {mark[0]!r}: no external links, array constants or spills")
     return text

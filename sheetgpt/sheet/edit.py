@@ -54,7 +54,7 @@ def edit(
                 elif part == strings.part:
                     _write(out, info, strings.extended(package))
                 else:
-                    _copy_raw(package, info, out)
+                    copy_raw(package, info, out)
         return {tab: found[tab] for tab in tabs.values() if found.get(tab)}
 
 
@@ -91,7 +91,7 @@ def _write(out: zipfile.ZipFile, old: zipfile.ZipInfo, pieces: Iterable[bytes]) 
             target.write(piece)
 
 
-def _copy_raw(package: Package, info: zipfile.ZipInfo, out: zipfile.ZipFile) -> None:
+def copy_raw(package: Package, info: zipfile.ZipInfo, out: zipfile.ZipFile) -> None:
     """Copy an entry as it is compressed; its bytes were or will be checked by whoever reads them."""
     source, target = package.file.fp, out.fp
     assert source is not None
