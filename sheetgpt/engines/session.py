@@ -6,6 +6,7 @@ a file that has them: `check/mutate.py` holds a sample of its own runs to that.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,8 +54,20 @@ class Session:
 
 
 def takes(what: Formula | Value) -> bool:
-    """Whether it can be entered into a cell by `Session`: errors, truth values and nothing cannot."""
-    return isinstance(what, Formula) or type(what) in (float, str)
+    """Whether `Session` enters it as a file would hold it: numbers, texts, array formulas, some plain ones.
+
+    What a user types into one cell may spill over others, which the same formula from a file does not. So a plain
+    formula is entered only where it is plain to see that it gives one value: it reads single cells of its own tab, or
+    reduces a range.
+    """
+    if not isinstance(what, Formula):
+        return type(what) in (float, str)
+    rest = _REDUCED.sub("0", what.text)
+    return what.area is not None or not (_MAY_BE_MANY.search(rest) or "INDEX(" in rest)
+
+
+_REDUCED = re.compile(r"(?:AVERAGE|VARP?|SUM|MAX|MIN)\([^()]*\)")
+_MAY_BE_MANY = re.compile("[a-z:]")  # of a name, a tab, a range
 
 
 def _replaced(areas: list[Area], entered: Mapping[At, Formula | Value]) -> list[Area]:
