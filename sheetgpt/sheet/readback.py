@@ -77,6 +77,7 @@ class Outline:
         workbook = package.related("", "officeDocument")
         if workbook is None:
             package.fail("a zip file, but no workbook: no relationship says where it is")
+        _check_type(package, workbook)
         root = package.tree(workbook)
         if local(root.tag) != "workbook":
             package.fail(f"{workbook} is not a workbook but <{local(root.tag)[:40]}>")
@@ -107,6 +108,15 @@ class Outline:
             "has_external_links": any(r.external for r in relations)
             or any("externallink" in p or p.endswith(("connections.xml", "connections")) for p in lower),
         }
+
+
+def _check_type(package: Package, workbook: str) -> None:
+    """Refuse a workbook part that the list of content types says to be something else."""
+    for node in package.tree("[Content_Types].xml"):
+        if node.get("PartName", "").lstrip("/").casefold() == workbook.casefold():
+            kind = node.get("ContentType", "")
+            if not kind.endswith(".main+xml") or not ("spreadsheetml" in kind or "ms-excel" in kind):
+                package.fail(f"{workbook} is no workbook but {kind[:80]}")
 
 
 def _sheet_parts(package: Package, workbook: str, listed: list[Element]) -> dict[str, str]:
@@ -225,6 +235,7 @@ class _Strings:
 
     def _keep(self, text: str) -> None:
         self.size += len(text)
-        if self.size > self.limits.texts or len(text) > self.limits.text:
+        most = self.limits.cells  # a string that no cell can have is none too many
+        if self.size > self.limits.texts or len(text) > self.limits.text or len(self.strings) >= most:
             raise ValueError("more text than is read")
         self.strings.append(text)

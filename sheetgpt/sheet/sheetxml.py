@@ -177,6 +177,7 @@ class _Cells:
         self.formula = ""
         self.runs: list[str] | None = None
         self.shared: dict[str, tuple[str, str]] = {}
+        self.count = 0  # cells so far, also empty ones
         self.written = 0  # characters of formulas so far
 
     def expects(self, row: int, col: int) -> bool:
@@ -267,7 +268,8 @@ class _Cells:
             raise ValueError(f"the cell {self.cursor.address} {error}") from None
         if value is not None:
             self.values[key] = value
-        if len(self.values) > self.room or len(self.formulas) > self.room:
+        self.count += 1
+        if self.count > self.room:
             raise ValueError(f"more than {self.room} cells are left to read")
         self.kind = None
 
