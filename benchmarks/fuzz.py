@@ -29,7 +29,9 @@ def main() -> None:
         folder = Path(name)
         bases = make_bases(folder, options.bases.split(","))
         outcomes, faults, start = [], [], time.monotonic()
-        for file in mangled({base: parts_of(path) for base, path in bases.items()}, options.each, options.dice, options.seed):
+        for file in mangled(
+            {base: parts_of(path) for base, path in bases.items()}, options.each, options.dice, options.seed
+        ):
             if options.only not in file.kind:
                 continue
             path = folder / "mangled.xlsx"
@@ -78,7 +80,8 @@ def _run(server: Server, options: argparse.Namespace, path: Path, folder: Path) 
         return done
     if options.command == "crosscheck":
         return server.run("crosscheck", path, "--reference", folder / "logits.npz", "--model", folder / MODEL)
-    return server.run("verify", path, "--engine", options.engine, "--model", folder / MODEL)
+    patience = 60.0 if options.engine in ("ironcalc", "cached") else 200.0
+    return server.run("verify", path, "--engine", options.engine, "--model", folder / MODEL, timeout=patience)
 
 
 def _keep(folder: Path | None, file: Mangled) -> None:

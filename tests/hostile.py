@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import resource
@@ -83,7 +84,10 @@ class Server:
         return self._ask({"args": [str(arg) for arg in args], "timeout": timeout})
 
     def differs(self, one: Path, other: Path) -> str:
-        """How two workbooks differ to openpyxl: in cells, formulas, names or tabs; empty if they do not, or it cannot read them."""
+        """How two workbooks differ to openpyxl: in tabs, names, formulas, values (to nine digits where computed).
+
+        Empty if they do not, or if it cannot read them.
+        """
         done = self._ask({"same": [str(one), str(other)], "timeout": 120.0})
         return done.out.strip() if done.code == 0 else ""
 
@@ -192,9 +196,15 @@ def _differences(one: Path, other: Path) -> Iterator[str]:
         if names[0] != names[1]:
             yield f"names: {set(names[0].items()) ^ set(names[1].items())}"
         for tab in first.sheetnames:
-            cells = [dict(_cells(book[tab])) for book in (first, second)]
-            if at := next((at for at in cells[0].keys() | cells[1].keys() if cells[0].get(at) != cells[1].get(at)), None):
-                yield f"{tab}!{at}: {cells[0].get(at)!r:.60} and {cells[1].get(at)!r:.60}"
+            one_cells, other_cells = (dict(_cells(book[tab])) for book in (first, second))
+            for at in one_cells.keys() | other_cells.keys():
+                was, now = one_cells.get(at), other_cells.get(at)
+                if was != now and not (values and _close(was, now)):
+                    yield f"{tab}!{at}: {was!r:.60} and {now!r:.60}"
+
+
+def _close(one: object, other: object) -> bool:
+    return isinstance(one, float) and isinstance(other, float) and math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def _cells(sheet: Any) -> Iterator[tuple[str, object]]:
@@ -203,9 +213,11 @@ def _cells(sheet: Any) -> Iterator[tuple[str, object]]:
             if cell.value is not None:
                 value = cell.value
                 text = getattr(value, "text", None)
-                number = isinstance(value, int | float) and not isinstance(value, bool)
-                kind = "number" if number else type(value).__name__
-                yield cell.coordinate, (value.ref, text) if text is not None else (kind, value)
+                if text is not None:
+                    value = value.ref, text
+                elif isinstance(value, int) and not isinstance(value, bool):
+                    value = float(value)
+                yield cell.coordinate, value
 
 
 if __name__ == "__main__":

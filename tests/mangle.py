@@ -4,6 +4,7 @@ A mangler gets a generator and the parts of a good workbook, and gives parts, or
 holds those that mean harm, by what they harm; `RANDOM` those that only roll dice.
 """
 
+# ruff: noqa: E501  # XML by hand is read best on one line
 from __future__ import annotations
 
 import io
@@ -141,7 +142,7 @@ KINDS |= {
 }
 
 
-def _appended(name: str, data: bytes, size: int | None = None) -> Mangler:
+def _appended(name: str, data: bytes) -> Mangler:
     def append(_: Random, parts: Parts) -> Parts:
         return {**parts, name: data}
 
@@ -239,10 +240,42 @@ KINDS |= {
     "bomb: short shared strings": _string_bomb(b"<si><t>a</t></si>", 5_000_000),
     "bomb: one shared string": _string_bomb(b"x", 100 << 20, b"</t></si></sst>"),
     "bomb: a shared string of runs": _string_bomb(b"<r><t>a</t></r>", 5_000_000, b"</si></sst>"),
-    "bomb: styles": lambda _, p: {**p, STYLES: _bomb(b'<styleSheet xmlns="%s"><cellXfs>' % _MAIN, b'<xf numFmtId="0"/>', b"</cellXfs></styleSheet>", 2_000_000)},  # noqa: E501
+    "mild bomb: a sheet of spaces": _sheet_bomb(b" ", 18 << 20),
+    "mild bomb: a sheet of empty cells": _sheet_bomb(b"<row>" + b"<c/>" * 1000 + b"</row>", 4_500),
+    "mild bomb: a sheet of numbers": _sheet_bomb(_ROW, 1_200),
+    "mild bomb: a sheet of foreign elements": _sheet_bomb(b"<row>" + b"<x/>" * 1000 + b"</row>", 4_500),
+    "mild bomb: a sheet of short formulas": _sheet_bomb(b"<row>" + b"<c><f>1</f></c>" * 1000 + b"</row>", 1_200),
+    "mild bomb: empty shared strings": _string_bomb(b"<si/>", 3_600_000),
+    "mild bomb: short shared strings": _string_bomb(b"<si><t>a</t></si>", 1_000_000),
+    "mild bomb: a shared string of runs": _string_bomb(b"<si>" + b"<r><t>a</t></r>" * 1_200_000, 1, b"</si></sst>"),
+    "mild bomb: relationships": lambda _, p: {
+        **p,
+        BOOK_RELS: p[BOOK_RELS].replace(
+            b"</Relationships>", b'<Relationship Id="x" Type="y" Target="z"/>' * 400_000 + b"</Relationships>"
+        ),
+    },
+    "mild bomb: elements of the workbook part": lambda _, p: {
+        **p,
+        BOOK: p[BOOK].replace(b"</workbook>", b"<x/>" * 4_500_000 + b"</workbook>"),
+    },
+    "mild bomb: deep in the workbook part": lambda _, p: {
+        **p,
+        BOOK: p[BOOK].replace(b"</workbook>", b"<x>" * 2_500_000 + b"</x>" * 2_500_000 + b"</workbook>"),
+    },
+    "bomb: styles": lambda _, p: {
+        **p,
+        STYLES: _bomb(
+            b'<styleSheet xmlns="%s"><cellXfs>' % _MAIN, b'<xf numFmtId="0"/>', b"</cellXfs></styleSheet>", 2_000_000
+        ),
+    },
     "bomb: a part nobody asks for": _appended("xl/media/image1.png", b"\0" * (300 << 20)),
     "bomb: the workbook part": lambda _, p: {**p, BOOK: p[BOOK] + b" " * (100 << 20)},
-    "bomb: relationships": lambda _, p: {**p, BOOK_RELS: p[BOOK_RELS].replace(b"</Relationships>", b'<Relationship Id="x" Type="y" Target="z"/>' * 500_000 + b"</Relationships>")},  # noqa: E501
+    "bomb: relationships": lambda _, p: {
+        **p,
+        BOOK_RELS: p[BOOK_RELS].replace(
+            b"</Relationships>", b'<Relationship Id="x" Type="y" Target="z"/>' * 500_000 + b"</Relationships>"
+        ),
+    },
 }
 
 
@@ -275,15 +308,24 @@ KINDS |= {
     "package: two sheets swapped": lambda rng, p: _swapped(rng, p),
     "package: a sheet is the workbook": lambda rng, p: {**p, _some_sheet(rng, p): p[BOOK]},
     "package: the workbook is a sheet": lambda rng, p: {**p, BOOK: p[_some_sheet(rng, p)]},
-    "package: a sheet leads outside": _replaced(BOOK_RELS, b'Target="worksheets/sheet2.xml"', b'Target="../../../etc/passwd"'),  # noqa: E501
-    "package: a sheet from the web": _replaced(BOOK_RELS, b'Target="worksheets/sheet2.xml"', b'Target="http://x.invalid/s.xml" TargetMode="External"'),  # noqa: E501
+    "package: a sheet leads outside": _replaced(
+        BOOK_RELS, b'Target="worksheets/sheet2.xml"', b'Target="../../../etc/passwd"'
+    ),
+    "package: a sheet from the web": _replaced(
+        BOOK_RELS, b'Target="worksheets/sheet2.xml"', b'Target="http://x.invalid/s.xml" TargetMode="External"'
+    ),
     "package: two tabs of one sheet": _replaced(BOOK_RELS, b"sheet2.xml", b"sheet3.xml"),
     "package: the workbook leads to itself": _replaced(BOOK_RELS, b"worksheets/sheet2.xml", b"workbook.xml"),
     "package: macros": _appended("xl/vbaProject.bin", b"\xd0\xcf\x11\xe0"),
-    "package: another content type": _replaced(TYPES, b"spreadsheetml.sheet.main+xml", b"wordprocessingml.document.main+xml"),  # noqa: E501
+    "package: another content type": _replaced(
+        TYPES, b"spreadsheetml.sheet.main+xml", b"wordprocessingml.document.main+xml"
+    ),
     "package: a sheet's target escaped": _replaced(BOOK_RELS, b"sheet2.xml", b"sheet%32.xml"),
     "package: nul in a target": _replaced(BOOK_RELS, b"sheet2.xml", b"sheet2.xml&#0;"),
-    "package: a string table in UTF-16": lambda _, p: {**p, STRINGS: p[STRINGS].decode().replace("UTF-8", "UTF-16").encode("utf-16")},  # noqa: E501
+    "package: a string table in UTF-16": lambda _, p: {
+        **p,
+        STRINGS: p[STRINGS].decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+    },
 }
 
 
@@ -328,7 +370,9 @@ KINDS |= {
     "xml: unknown entity": _anywhere(_at_root(b"&what;")),
     "xml: 300,000 attributes": _anywhere(_in_root(lambda: b"".join(b' a%d=""' % i for i in range(300_000)))),
     "xml: an attribute of 20 MB": _anywhere(_in_root(lambda: b' a="' + b"x" * (20 << 20) + b'"')),
-    "xml: 100,000 namespaces": _anywhere(_in_root(lambda: b"".join(b' xmlns:n%d="u%d"' % (i, i) for i in range(100_000)))),  # noqa: E501
+    "xml: 100,000 namespaces": _anywhere(
+        _in_root(lambda: b"".join(b' xmlns:n%d="u%d"' % (i, i) for i in range(100_000)))
+    ),
     "xml: 200,000 deep": _anywhere(_at_root(b"<a>" * 200_000 + b"</a>" * 200_000)),
     "xml: 200,000 deep, never closed": _anywhere(_at_root(b"<a>" * 200_000)),
     "xml: 100,000 different elements": _anywhere(_at_root(b"".join(b"<e%d/>" % i for i in range(100_000)))),
@@ -391,7 +435,9 @@ KINDS |= {
     "cell: a value with a comment": _cell(lambda v: v[:4] + b"<!-- 1 -->" + v[4:], _VALUE),
     "cell: a value as CDATA": _cell(lambda v: b"<v><![CDATA[" + v[3:-4] + b"]]></v>", _VALUE),
     "cell: a value with an instruction": _cell(lambda v: v[:4] + b"<?x 1?>" + v[4:], _VALUE),
-    "cell: a value with references": _cell(lambda v: b"<v>" + b"".join(b"&#%d;" % c for c in v[3:-4]) + b"</v>", _VALUE),  # noqa: E501
+    "cell: a value with references": _cell(
+        lambda v: b"<v>" + b"".join(b"&#%d;" % c for c in v[3:-4]) + b"</v>", _VALUE
+    ),
     "cell: an element in a value": _cell(lambda v: v[:4] + b"<x>1</x>" + v[4:], _VALUE),
     "cell: two values": _cell(lambda v: v + b"<v>5</v>", _VALUE),
     "cell: a value of another namespace": _cell(lambda v: b'<v xmlns="urn:x">5</v>' + v, _VALUE),
@@ -418,13 +464,30 @@ KINDS |= {
     "cell: rows backwards": _more_rows(b'<row r="1"><c r="A1"><v>1</v></c></row>'),
     "cell: an address of another row": _more_rows(b'<row r="9000"><c r="B8"><v>1</v></c></row>'),
     "cell: without an address": _cell(lambda c: re.sub(rb' r="\w+"', b"", c, count=1)),
-    "cell: a style that is not there": _cell(lambda c: re.sub(rb'( s="\d+")?([ >])', rb' s="4000000000"\2', c, count=1)),
-    "cell: outside sheetData": _replaced("xl/worksheets/sheet2.xml", b"<sheetData>", b'<c r="A1"><v>1</v></c><sheetData>'),  # noqa: E501
+    "cell: a style that is not there": _cell(
+        lambda c: re.sub(rb'( s="\d+")?([ >])', rb' s="4000000000"\2', c, count=1)
+    ),
+    "cell: outside sheetData": _replaced(
+        "xl/worksheets/sheet2.xml", b"<sheetData>", b'<c r="A1"><v>1</v></c><sheetData>'
+    ),
     "cell: sheetData twice": _replaced("xl/worksheets/sheet2.xml", b"<sheetData>", b"<sheetData/><sheetData>"),
-    "cell: lying dimension": lambda rng, p: {**p, (s := _some_sheet(rng, p)): re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:XFD1048576"', p[s])},  # noqa: E501
-    "cell: a merge over everything": _replaced("xl/worksheets/sheet3.xml", b"</sheetData>", b'</sheetData><mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>'),  # noqa: E501
-    "cell: a million cells far apart": _more_rows(b"".join(b'<row r="%d"><c r="XFD%d"><v>1</v></c></row>' % (r, r) for r in range(500_000, 540_000))),  # noqa: E501
-    "cell: columns without end": _replaced("xl/worksheets/sheet3.xml", b"<sheetData>", b'<cols><col min="1" max="4000000000" width="1e99"/></cols><sheetData>'),  # noqa: E501
+    "cell: lying dimension": lambda rng, p: {
+        **p,
+        (s := _some_sheet(rng, p)): re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:XFD1048576"', p[s]),
+    },
+    "cell: a merge over everything": _replaced(
+        "xl/worksheets/sheet3.xml",
+        b"</sheetData>",
+        b'</sheetData><mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>',
+    ),
+    "cell: a million cells far apart": _more_rows(
+        b"".join(b'<row r="%d"><c r="XFD%d"><v>1</v></c></row>' % (r, r) for r in range(500_000, 540_000))
+    ),
+    "cell: columns without end": _replaced(
+        "xl/worksheets/sheet3.xml",
+        b"<sheetData>",
+        b'<cols><col min="1" max="4000000000" width="1e99"/></cols><sheetData>',
+    ),
 }
 
 
@@ -440,7 +503,9 @@ def _formula(text: bytes, attributes: bytes = b"") -> Mangler:
         head = b'<c r="%s"%s><f%s>%s</f>'
         return {
             **parts,
-            sheet: _one(rng, pattern, parts[sheet], lambda m: head % (m[1], m[2], attributes.replace(b"@", m[1]), text)),
+            sheet: _one(
+                rng, pattern, parts[sheet], lambda m: head % (m[1], m[2], attributes.replace(b"@", m[1]), text)
+            ),
         }
 
     return mangler
@@ -464,7 +529,8 @@ def _doubling(rows: int) -> bytes:
 def _towers(rows: int) -> bytes:
     """Cells each of which asks for all of those above, many times."""
     return b"".join(
-        b'<row r="%d"><c r="A%d"><f>SUMPRODUCT(A$8999:A%d*TRANSPOSE(A$8999:A%d))</f><v/></c></row>' % (r, r, r - 1, r - 1)
+        b'<row r="%d"><c r="A%d"><f>SUMPRODUCT(A$8999:A%d*TRANSPOSE(A$8999:A%d))</f><v/></c></row>'
+        % (r, r, r - 1, r - 1)
         for r in range(9000, 9000 + rows)
     )
 
@@ -570,7 +636,10 @@ KINDS |= {
     ),
     "formula: a data table": _formula(b"", b' t="dataTable" ref="@" dt2D="1" r1="A1" r2="B1"'),
     "formula: of no kind": _formula(b"1", b' t="zz"'),
-    "formula: twice": lambda rng, p: {**p, (s := _some_sheet(rng, p, b"<f>")): p[s].replace(b"</f>", b"</f><f>2</f>", 1)},  # noqa: E501
+    "formula: twice": lambda rng, p: {
+        **p,
+        (s := _some_sheet(rng, p, b"<f>")): p[s].replace(b"</f>", b"</f><f>2</f>", 1),
+    },
     "formula: an array over the sheet": _formula(b"1", b' t="array" ref="@:XFD1048576"'),
     "formula: arrays over each other": _more_rows(
         b'<row r="9000"><c r="A9000"><f t="array" ref="A9000:C9002">1</f></c></row>'
@@ -579,7 +648,9 @@ KINDS |= {
     "formula: 100,000 arrays": _more_rows(
         b"".join(
             b'<row r="%d">' % r
-            + b"".join(b'<c r="%s%d"><f t="array" ref="%s%d">1</f></c>' % ((column(c).encode(), r) * 2) for c in range(100))
+            + b"".join(
+                b'<c r="%s%d"><f t="array" ref="%s%d">1</f></c>' % ((column(c).encode(), r) * 2) for c in range(100)
+            )
             + b"</row>"
             for r in range(9000, 10_000)
         )
@@ -615,25 +686,43 @@ def _card(old: str, new: str) -> Mangler:
     return mangler
 
 
-_POINTERS = (b"#REF!", b"", b"A1", b"Nowhere!$A$1", b"1", b"'a'b'!$A$1", b"Prompt!$A$1:$XFD$1048576", b"Prompt!$B$9:$A$1")
+_POINTERS = (
+    b"#REF!",
+    b"",
+    b"A1",
+    b"Nowhere!$A$1",
+    b"1",
+    b"'a'b'!$A$1",
+    b"Prompt!$A$1:$XFD$1048576",
+    b"Prompt!$B$9:$A$1",
+)
 KINDS |= {f"name: points to {text.decode() or 'nothing'}": _pointing(text) for text in _POINTERS}
 KINDS |= {
     "name: itself": _names(b'<definedName name="a.loop">a.loop+1</definedName>'),
     "name: a ring, and used": lambda rng, p: _strange_formula(b"a.one")(
-        rng, _names(b'<definedName name="a.one">a.two</definedName><definedName name="a.two">a.one</definedName>')(rng, p)
+        rng,
+        _names(b'<definedName name="a.one">a.two</definedName><definedName name="a.two">a.one</definedName>')(rng, p),
     ),
     "name: itself, and used": lambda rng, p: _strange_formula(b"a.loop")(
         rng, _names(b'<definedName name="a.loop">a.loop+a.loop</definedName>')(rng, p)
     ),
     "name: doubling, and used": lambda rng, p: _strange_formula(b"a.n59")(
-        rng, _names(b'<definedName name="a.n0">1</definedName>' + b"".join(b'<definedName name="a.n%d">a.n%d+a.n%d</definedName>' % (i, i - 1, i - 1) for i in range(1, 60)))(rng, p)  # noqa: E501
+        rng,
+        _names(
+            b'<definedName name="a.n0">1</definedName>'
+            + b"".join(b'<definedName name="a.n%d">a.n%d+a.n%d</definedName>' % (i, i - 1, i - 1) for i in range(1, 60))
+        )(rng, p),
     ),
-    "name: 100,000 of them": _names(b"".join(b'<definedName name="n.%d">Prompt!$A$1</definedName>' % i for i in range(100_000))),  # noqa: E501
+    "name: 100,000 of them": _names(
+        b"".join(b'<definedName name="n.%d">Prompt!$A$1</definedName>' % i for i in range(100_000))
+    ),
     "name: twice": _names(b'<definedName name="logits">A1</definedName>'),
     "name: of a tab that is not there": _names(b'<definedName name="x.y" localSheetId="4000">1</definedName>'),
     "name: of tab minus one": _names(b'<definedName name="x.y" localSheetId="-1">1</definedName>'),
     "name: of tab \u00b2": _names(b'<definedName name="x.y" localSheetId="\xc2\xb2">1</definedName>'),
-    "name: of a tab of 10,000 digits": _names(b'<definedName name="x.y" localSheetId="' + b"9" * 10_000 + b'">1</definedName>'),  # noqa: E501
+    "name: of a tab of 10,000 digits": _names(
+        b'<definedName name="x.y" localSheetId="' + b"9" * 10_000 + b'">1</definedName>'
+    ),
     "name: without a name": _names(b"<definedName>1</definedName>"),
     "name: a long one": _names(b'<definedName name="' + b"x" * 1_000_000 + b'">1</definedName>'),
     "name: controls in it": _names(b'<definedName name="a&#10;b&#x202e;">Prompt!$A$1</definedName>'),
@@ -646,7 +735,8 @@ KINDS |= {
     "tab: hidden": _replaced(BOOK, b'<sheet name="', b'<sheet state="veryHidden" name="'),
     "tab: none at all": lambda _, p: {**p, BOOK: re.sub(rb"<sheets>.*</sheets>", b"<sheets/>", p[BOOK])},
     "setting: 2^31 iterations": lambda rng, p: _strange_formula(b"A9000+1")(
-        rng, {**p, BOOK: re.sub(rb"<calcPr", b'<calcPr iterate="1" iterateCount="2147483647" iterateDelta="0"', p[BOOK])}
+        rng,
+        {**p, BOOK: re.sub(rb"<calcPr", b'<calcPr iterate="1" iterateCount="2147483647" iterateDelta="0"', p[BOOK])},
     ),
     "setting: as displayed": lambda _, p: {**p, BOOK: re.sub(rb"<calcPr", b'<calcPr fullPrecision="0"', p[BOOK])},
     "setting: another calendar": lambda _, p: {**p, BOOK: p[BOOK].replace(b"<workbookPr", b'<workbookPr date1904="1"')},
@@ -686,7 +776,7 @@ def _tabs(parts: Parts, more: int) -> Parts:
     """Tabs that all have a sheet of their own, empty."""
     empty = b'<worksheet xmlns="%s"><sheetData/></worksheet>' % _MAIN
     listed = b"".join(b'<sheet name="t%d" sheetId="%d" r:id="x%d"/>' % (i, i + 1000, i) for i in range(more))
-    link = b'<Relationship Id="x%d" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/t%d.xml"/>'  # noqa: E501
+    link = b'<Relationship Id="x%d" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/t%d.xml"/>'
     links = b"".join(link % (i, i) for i in range(more))
     return {
         **parts,
@@ -778,7 +868,9 @@ def _of_tokens(change: Callable[[list[bytes], int, int], None]) -> Mangler:
 
 RANDOM |= {
     "dice: bytes of the zip": lambda rng, p: _bytes_changed(rng, zipped(p)),
-    "dice: bytes of the directory": lambda rng, p: (z := zipped(p))[: (at := z.find(b"PK\x01\x02"))] + _bytes_changed(rng, z[at:]),  # noqa: E501
+    "dice: bytes of the directory": lambda rng, p: (
+        (z := zipped(p))[: (at := z.find(b"PK\x01\x02"))] + _bytes_changed(rng, z[at:])
+    ),
     "dice: a stretch of the zip lost": lambda rng, p: _stretch_lost(rng, zipped(p)),
     "dice: a stretch of the zip doubled": lambda rng, p: _stretch_doubled(rng, zipped(p)),
     "dice: bytes of a part": _of_part(_bytes_changed),

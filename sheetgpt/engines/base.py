@@ -96,7 +96,7 @@ class WorkerEngine:
     """An engine that is a Python library and works in `sheetgpt.engines.worker`."""
 
     name = ""
-    allowance = Allowance(60, 60, 2 << 30, 64 << 20)
+    allowance = Allowance(60, 60, 4 << 30, 64 << 20)
 
     def version(self) -> str | None:
         """As `Engine.version`."""
@@ -154,7 +154,8 @@ def run(
 ) -> None:
     """Run a program under limits, in a process group of its own that is gone when this returns.
 
-    `timeout` is in seconds on the wall, `processor` in seconds of computing. Its messages go to a file in `folder`. Raises `EngineError` with one line, starting with `name`.
+    `timeout` is in seconds on the wall, `processor` in seconds of computing. Its messages go to a file in `folder`.
+    Raises `EngineError` with one line, starting with `name`.
     """
     messages = folder / "messages.txt"
     with messages.open("wb") as log:

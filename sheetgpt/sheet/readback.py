@@ -208,14 +208,17 @@ class _Strings:
         self.strings: list[str] = []
         self.text: list[str] = []
         self.runs: list[str] = []
-        self.phonetic = False
+        self.phonetic = self.inside = False  # in <rPh>, in <t>
         self.limits, self.size = limits, 0
 
     def start(self, name: str, _: object) -> None:
         space, _, tag = name.rpartition(" ")
         if tag in ("sst", "si", "t") and space not in MAIN:
             raise ValueError("keeps text in a language of its own")
+        if self.inside:
+            raise ValueError("has elements in a text, which not every program reads")
         if tag == "t":
+            self.inside = True
             self.text.clear()
         elif tag == "si":
             self.runs = []
@@ -225,6 +228,7 @@ class _Strings:
     def end(self, name: str) -> None:
         tag = name.rpartition(" ")[2]
         if tag == "t":
+            self.inside = False
             if not self.phonetic:
                 self.runs.append(unescape("".join(self.text)))
         elif tag == "rPh":

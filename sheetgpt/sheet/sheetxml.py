@@ -25,6 +25,7 @@ MAIN = frozenset(  # the namespaces of spreadsheets, transitional and strict
 )
 _SHEETS_OWN = frozenset(("sheetData", "row", "c"))  # which programs may look for wherever they stand
 _CELLS_OWN = _SHEETS_OWN | {"f", "v", "is"}
+_TEXTS = frozenset(("f", "v", "t"))  # in which nothing stands but text
 _ATTRIBUTES = rb'(?: [\w:.]+="[^"<>]*")*'
 _HEAD = re.compile(  # what stands in a row before a matrix, if it is nothing but cells
     rb"(?:<row%b>)?(?:<c%b(?:/>|>(?:<f%b>[^<>]*</f>|<f%b/>)?(?:<v%b>[^<>]*</v>)?</c>))*" % ((_ATTRIBUTES,) * 5)
@@ -171,7 +172,7 @@ class _Cells:
         self.done = False  # <sheetData> was seen
         self.in_row = False
         self.kind: str | None = None  # the t= of the cell that is open, None outside cells
-        self.child = ""  # which of its <f>, <v> and <is> is open
+        self.child = ""  # which of its <f>, <v> and <is> is open, or <t> in the last
         self.raw: str | None = None
         self.attrs: dict[str, str] | None = None  # those of <f>
         self.formula = ""
@@ -202,6 +203,8 @@ class _Cells:
     def _start_other(self, name: str, tag: str | None, attrs: dict[str, str]) -> None:
         self.text.clear()
         free = self.kind is not None and not self.child
+        if self.child in _TEXTS:
+            raise ValueError(f"the cell {self.cursor.address} has elements in its text, which not every program reads")
         if tag == "row" and not self.in_row:
             self.in_row = True
             self.cursor.enter_row(attrs.get("r"))
@@ -210,8 +213,12 @@ class _Cells:
                 raise ValueError(f"the cell {self.cursor.address} has two formulas")
             self.attrs, self.child = attrs, tag
         elif tag == "is" and free:
+            if self.runs is not None:
+                raise ValueError(f"the cell {self.cursor.address} has two values")
             self.runs, self.child = [], tag
-        elif tag not in ("t", "r") or self.child != "is":
+        elif tag == "t" and self.child == "is":
+            self.child = tag
+        elif tag != "r" or self.child != "is":
             self._refuse(name, _CELLS_OWN | {"AlternateContent"})
             self.skip = 1
 
@@ -250,6 +257,7 @@ class _Cells:
             self.formula, self.child = "".join(self.text), ""
         elif tag == "t" and self.runs is not None:
             self.runs.append(unescape("".join(self.text)))
+            self.child = "is"
         elif tag == "is":
             self.child = ""
         elif tag == "row":
