@@ -199,7 +199,8 @@ def _differences(one: Path, other: Path) -> Iterator[str]:
             one_cells, other_cells = (dict(_cells(book[tab])) for book in (first, second))
             for at in one_cells.keys() | other_cells.keys():
                 was, now = one_cells.get(at), other_cells.get(at)
-                if was != now and not (values and _close(was, now)):
+                given = tab == "Input"  # what a part of the pipeline is given; verify allows for 15 digits there
+                if was != now and not ((values or given) and _close(was, now)):
                     yield f"{tab}!{at}: {was!r:.60} and {now!r:.60}"
 
 

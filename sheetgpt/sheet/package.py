@@ -41,7 +41,8 @@ class Limits:
     total: int = 16 << 30
     spread: int = 40  # bytes once inflated for each byte of the file, beside those that are always `free`
     free: int = 16 << 20
-    whole: int = 32 << 20  # a part that is held in memory as a tree: the workbook, relationships
+    whole: int = 32 << 20  # what is held in memory while a part is parsed: a tag, a cell
+    tree: int = 4 << 20  # a part that becomes a tree, the workbook or relationships: it takes 30 times as much memory
     cells: int = 20_000_000  # of which a file has no more than bytes, beside those that are always `free_cells`
     free_cells: int = 1_000_000
     text: int = 1 << 20  # characters of one cell, formula or shared string
@@ -118,13 +119,13 @@ class Package:
             self.fail(f"{part} is damaged (shorter than it says)")
 
     def read(self, part: str) -> bytes:
-        """A small part whole; raises `WorkbookError` over `limits.whole` bytes."""
+        """A small part whole; raises `WorkbookError` over `limits.tree` bytes."""
         pieces, size = [], 0
         for piece in self.stream(part):
             pieces.append(piece)
             size += len(piece)
-            if size > self.limits.whole:
-                self.fail(f"{part} inflates to more than {self.limits.whole} bytes")
+            if size > self.limits.tree:
+                self.fail(f"{part} inflates to more than {self.limits.tree} bytes")
         return b"".join(pieces)
 
     def tree(self, part: str) -> Element:
