@@ -251,16 +251,16 @@ KINDS |= {
     "mild bomb: relationships": lambda _, p: {
         **p,
         BOOK_RELS: p[BOOK_RELS].replace(
-            b"</Relationships>", b'<Relationship Id="x" Type="y" Target="z"/>' * 400_000 + b"</Relationships>"
+            b"</Relationships>", b'<Relationship Id="x" Type="y" Target="z"/>' * 90_000 + b"</Relationships>"
         ),
     },
     "mild bomb: elements of the workbook part": lambda _, p: {
         **p,
-        BOOK: p[BOOK].replace(b"</workbook>", b"<x/>" * 4_500_000 + b"</workbook>"),
+        BOOK: p[BOOK].replace(b"</workbook>", b"<x/>" * 950_000 + b"</workbook>"),
     },
     "mild bomb: deep in the workbook part": lambda _, p: {
         **p,
-        BOOK: p[BOOK].replace(b"</workbook>", b"<x>" * 2_500_000 + b"</x>" * 2_500_000 + b"</workbook>"),
+        BOOK: p[BOOK].replace(b"</workbook>", b"<x>" * 550_000 + b"</x>" * 550_000 + b"</workbook>"),
     },
     "bomb: styles": lambda _, p: {
         **p,

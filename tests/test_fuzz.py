@@ -57,7 +57,7 @@ def bases(folder: Path) -> dict[str, Path]:
 
 
 def verified(server: Server, path: Path, engine: str = "cached") -> Outcome:
-    return server.run("verify", path, "--engine", engine, "--model", path.parent / MODEL)
+    return server.run("verify", path, "--engine", engine, "--model", path.parent / MODEL, timeout=300)
 
 
 def test_the_good_ones_are_good(server: Server, bases: dict[str, Path]) -> None:
@@ -105,7 +105,7 @@ def test_recalc_writes_whole_files_or_none(server: Server, bases: dict[str, Path
     path, out = folder / "mangled.xlsx", folder / "out.xlsx"
     for kind in Random(3).sample([*KINDS], 15):
         path.write_bytes(mangle(kind, KINDS[kind], "slice", parts_of(bases["slice"]), "recalc").data)
-        found = server.run("recalc", path, "--engine", "ironcalc", "-o", out)
+        found = server.run("recalc", path, "--engine", "ironcalc", "-o", out, timeout=300)
         assert not found.fault(0), kind
         assert out.exists() == (found.code == 0), kind
         out.unlink(missing_ok=True)
