@@ -384,6 +384,7 @@ def test_endless_text(tmp_path: Path) -> None:
     [
         ("<definedName name='a_b'>one!A1</definedName><definedName name='A_B'>one!A2</definedName>", "defined twice"),
         ("<definedName name='a' localSheetId='4'>one!A1</definedName>", "not there"),
+        (f"<definedName name='a' localSheetId='{'9' * 5000}'>one!A1</definedName>", "not there"),
     ],
 )
 def test_names(tmp_path: Path, names: str, why: str) -> None:

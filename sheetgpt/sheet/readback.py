@@ -173,7 +173,7 @@ def _names(
             continue
         if scope is None:
             everywhere[name] = text
-        elif scope.isdecimal() and int(scope) < len(tabs):
+        elif scope.isdecimal() and len(scope) < 6 and int(scope) < len(tabs):
             here[tabs[int(scope)], name] = text
         else:
             package.fail(f"the name {name[:60]!r} belongs to a tab that is not there")

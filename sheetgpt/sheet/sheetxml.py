@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 
 from sheetgpt.sheet import a1
@@ -116,6 +116,12 @@ def _sifted_row(reader: _Cells, runs: Runs, xml: bytes) -> Iterator[bytes]:
     yield xml[at:]
 
 
+@cache
+def _letters() -> tuple[str, ...]:
+    """Of all columns; made once, for a file may have thousands of tabs."""
+    return tuple(map(a1.column, range(a1.MAX_COLS)))
+
+
 class Cursor:
     """Where a pass over a sheet stands. Rows and columns must go forward; both may be left out."""
 
@@ -123,7 +129,7 @@ class Cursor:
 
     def __init__(self) -> None:
         self.row, self.col, self.label = -1, -1, ""
-        self.letters = [a1.column(c) for c in range(a1.MAX_COLS)]
+        self.letters = _letters()
 
     def enter_row(self, number: str | None) -> None:
         """Start a row; `number` counts from 1. Raises `ValueError` outside the grid or backwards."""
