@@ -155,7 +155,7 @@ def canonical(formula: str) -> tuple[str, ...]:
     """A formula's tokens in one spelling: programs differ in spaces, capitals, quotes, and how they write numbers."""
     try:
         tokens = FormulaTokenizer("=" + formula).items
-    except TokenizerError:
+    except (TokenizerError, IndexError):  # what it raises where a parenthesis is closed twice
         return (formula,)  # not a formula: like nothing but itself
     return tuple(_spelling(t) for t in tokens if t.type != Token.WSPACE)
 

@@ -340,7 +340,7 @@ class _Cells:
         self.written += 50 * len(text)  # moving a formula costs far more than reading one
         try:
             return str(Translator(f"={text}", origin).translate_formula(here))[1:]
-        except (TokenizerError, ValueError) as error:
+        except (TokenizerError, ValueError, IndexError) as error:
             raise ValueError(f"the cell {here} shares a formula that cannot be moved ({error})") from None
 
 
