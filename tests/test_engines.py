@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 import xlsxwriter
 
 from sheetgpt.engines import ENGINES, get
-from sheetgpt.engines.base import Engine, Values
+from sheetgpt.engines.base import Allowance, Engine, Values
+from sheetgpt.engines.ironcalc_ import IronCalc
 from sheetgpt.errors import EngineError, EngineMissingError, SheetGPTError, WorkbookError
 from sheetgpt.sheet.grid import CellError
 from sheetgpt.sheet.readback import read
@@ -361,3 +363,30 @@ def test_odd_workbooks(engine: Engine, what: str, tmp_path: Path) -> None:
         wanted = [[(r + 1) * (number + 1) + c + 1 for c in range(4)] for r in range(1, 41)]
         assert grid[0, 0] == number + 40
         assert grid.numbers((1, 0, 40, 3)).tolist() == wanted
+
+
+def bomb(path: Path, formula: str) -> Path:
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet().write_formula(0, 0, formula)
+    return path
+
+
+def test_a_formula_that_computes_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IronCalc, "allowance", Allowance(1, 0, 700 << 20, 0))
+    with pytest.raises(EngineError, match="ironcalc ran out of time: 1 s of computing"):
+        get("ironcalc").recalculate(bomb(tmp_path / "book.xlsx", "=SUM(FACT(ROW(A1:A99)*1E9))+FACT(1E12)"))
+
+
+def test_a_formula_that_needs_the_whole_grid(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"ironcalc (failed|ran out)"):
+        get("ironcalc").recalculate(bomb(tmp_path / "book.xlsx", "=SUMPRODUCT(B:XFD*B:XFD)"))
+
+
+def test_what_an_engine_may_use_grows_with_the_file(tmp_path: Path) -> None:
+    path = bomb(tmp_path / "book.xlsx", "=1")
+    small = Allowance(5, 1, 100, 10).of(path)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("more", b" " * (8 << 20))
+    large = Allowance(5, 1, 100, 10).of(path)
+    assert large[0] - small[0] == pytest.approx(8)
+    assert 79 <= large[1] - small[1] <= 81

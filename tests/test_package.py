@@ -137,6 +137,49 @@ def test_bomb(tmp_path: Path) -> None:
     refused(path, "inflates to more", Limits(total=10 << 20))
 
 
+def test_what_is_read_is_in_proportion_to_the_file(tmp_path: Path) -> None:
+    path = rebuilt(tmp_path / "book.xlsx", {SHEET: b"<worksheet>" + b" " * (20 << 20)})
+    refused(path, "inflates to more than")
+    refused(path, "not a worksheet", Limits(free=21 << 20))
+    assert Limits().of(10_000_000).cells == 11_000_000
+    assert Limits().of(2 << 30) == Limits()
+
+
+@pytest.mark.parametrize("unit", [b"<c/>", b"<c><f>1</f></c>"])
+def test_more_cells_than_bytes(tmp_path: Path, unit: bytes) -> None:
+    head, _, tail = part_of_book(SHEET).partition(b"<sheetData>")
+    rows = (b"<row>" + unit * 10_000 + b"</row>") * 3
+    path = rebuilt(tmp_path / "book.xlsx", {SHEET: head + b"<sheetData>" + rows + tail.replace(b' r="', b' x="')})
+    refused(path, "cells are left to read", Limits(free_cells=0))
+    assert len(read(path).sheets) == 1
+
+
+def test_more_strings_than_bytes(tmp_path: Path) -> None:
+    strings = part_of_book("xl/sharedStrings.xml").replace(b"</sst>", b"<si/>" * 20_000 + b"</sst>")
+    path = rebuilt(tmp_path / "book.xlsx", {"xl/sharedStrings.xml": strings})
+    refused(path, "more text than is read", Limits(free_cells=0))
+
+
+def test_bytes_before_the_zip(tmp_path: Path) -> None:
+    path = rebuilt(tmp_path / "book.xlsx", {})
+    path.write_bytes(path.read_bytes() * 2)
+    refused(path, "stands before the zip")
+
+
+@pytest.mark.parametrize(("offset", "value"), [(6, 1), (6, 8), (8, 0)])
+def test_an_entry_that_says_otherwise_than_the_directory(tmp_path: Path, offset: int, value: int) -> None:
+    path = rebuilt(tmp_path / "book.xlsx", {})
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<H", data, offset, value)
+    path.write_bytes(data)
+    refused(path, "one thing to itself")
+
+
+def test_a_workbook_that_is_said_to_be_a_document(tmp_path: Path) -> None:
+    types = part_of_book("[Content_Types].xml").replace(b"spreadsheetml.sheet.main", b"wordprocessingml.document.main")
+    refused(rebuilt(tmp_path / "book.xlsx", {"[Content_Types].xml": types}), "is no workbook but")
+
+
 def test_bomb_in_workbook_part(tmp_path: Path) -> None:
     refused(rebuilt(tmp_path / "book.xlsx", {"xl/workbook.xml": b" " * (40 << 20)}), "inflates to more")
 

@@ -310,6 +310,10 @@ def test_shared_formulas(tmp_path: Path) -> None:
         ('<row r="1"><c r="A2"><v>1</v></c></row>', "A2 is out of order"),
         ('<row r="1"><c r="A1"><v>1</v><v>2</v></c></row>', "two values"),
         ('<row r="1"><c r="A1"><f>1</f><f>2</f></c></row>', "two formulas"),
+        ('<row r="1"><c r="A1"><v>1<x>2</x>3</v></c></row>', "elements in its text"),
+        ('<row r="1"><c r="A1"><f>1<v>2</v></f></c></row>', "elements in its text"),
+        ('<row r="1"><c r="A1" t="inlineStr"><is><t>1<t>2</t></t></is></c></row>', "elements in its text"),
+        ('<row r="1"><c r="A1" t="inlineStr"><is><t>1</t></is><is><t>2</t></is></c></row>', "two values"),
         ('<row r="1"><c r="XFE1"><v>1</v></c></row>', "outside the grid"),
         ('<row r="1048577"><c><v>1</v></c></row>', "outside the grid"),
         ('<row r="0"/>', "outside the grid"),
@@ -334,6 +338,12 @@ def test_strictness(tmp_path: Path, data: str, why: str) -> None:
     with pytest.raises(WorkbookError, match=why) as caught:
         read(path)
     assert str(caught.value).startswith("book.xlsx: xl/worksheets/sheet1.xml")
+
+
+@pytest.mark.parametrize("text", ["<t>a<x>b</x>c</t>", "<r><t>a<t>b</t></t></r>"])
+def test_elements_in_a_shared_string(tmp_path: Path, text: str) -> None:
+    with pytest.raises(WorkbookError, match="elements in a text"):
+        read(sheet_file(tmp_path / "book.xlsx", "", f"<si>{text}</si>"))
 
 
 def test_cells_that_only_a_careless_reader_would_find(tmp_path: Path) -> None:
@@ -374,6 +384,7 @@ def test_endless_text(tmp_path: Path) -> None:
     [
         ("<definedName name='a_b'>one!A1</definedName><definedName name='A_B'>one!A2</definedName>", "defined twice"),
         ("<definedName name='a' localSheetId='4'>one!A1</definedName>", "not there"),
+        (f"<definedName name='a' localSheetId='{'9' * 5000}'>one!A1</definedName>", "not there"),
     ],
 )
 def test_names(tmp_path: Path, names: str, why: str) -> None:

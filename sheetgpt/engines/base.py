@@ -7,15 +7,17 @@ its own under limits, and reports the cells that formulas compute. A cell it lea
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import orjson
@@ -30,16 +32,18 @@ Areas = dict[str, list[Area]]
 
 TIMEOUT = 900.0  # seconds
 MEMORY = 16 << 30  # bytes of address space
+_XML = 1 << 20  # bytes of XML, inflated, for which an engine is allowed more
 
 # Run before the program itself: a limit set in a child of a threaded parent needs no fork hook this way.
 _LIMITED = """
 import os, resource, sys
 try:
     resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]), int(sys.argv[2]) + 1))
 except (ValueError, OSError):
     pass
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-os.execv(sys.argv[2], sys.argv[2:])
+os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
@@ -70,10 +74,29 @@ def require(engine: Engine) -> None:
         raise EngineMissingError(f"{engine.name} is not installed: {engine.hint()}")
 
 
+class Allowance(NamedTuple):
+    """What an engine may use for a workbook: so much, and so much more for each MiB of its XML.
+
+    Several times what honest workbooks need, so that a formula that would compute for ever ends soon.
+    """
+
+    seconds: float  # of the processor: a busy machine does not make them pass
+    more_seconds: float
+    memory: int
+    more_memory: int
+
+    def of(self, path: Path) -> tuple[float, int]:
+        """Seconds and bytes for a workbook."""
+        with zipfile.ZipFile(path) as file:
+            size = sum(info.file_size for info in file.infolist()) / _XML
+        return self.seconds + self.more_seconds * size, int(self.memory + self.more_memory * size)
+
+
 class WorkerEngine:
     """An engine that is a Python library and works in `sheetgpt.engines.worker`."""
 
     name = ""
+    allowance = Allowance(60, 60, 4 << 30, 64 << 20)
 
     def version(self) -> str | None:
         """As `Engine.version`."""
@@ -91,7 +114,8 @@ class WorkerEngine:
             areas = strip_caches(path, stripped)
             job.write_bytes(orjson.dumps(areas))
             command = [sys.executable, "-m", "sheetgpt.engines.worker", self.name, stripped, job, out]
-            run(self.name, [str(word) for word in command], Path(folder), timeout, memory)
+            seconds, most = self.allowance.of(stripped)
+            run(self.name, [str(word) for word in command], Path(folder), timeout, min(memory, most), seconds)
             return unpack(self.name, areas, out)
 
 
@@ -124,15 +148,18 @@ def _loaded(value: Any) -> Value:
     return float(value) if type(value) is int else value
 
 
-def run(name: str, command: Sequence[str], folder: Path, timeout: float, memory: int) -> None:
+def run(
+    name: str, command: Sequence[str], folder: Path, timeout: float, memory: int, processor: float = TIMEOUT
+) -> None:
     """Run a program under limits, in a process group of its own that is gone when this returns.
 
-    Its messages go to a file in `folder`. Raises `EngineError` with one line, starting with `name`.
+    `timeout` is in seconds on the wall, `processor` in seconds of computing. Its messages go to a file in `folder`.
+    Raises `EngineError` with one line, starting with `name`.
     """
     messages = folder / "messages.txt"
     with messages.open("wb") as log:
         process = subprocess.Popen(
-            _limited(command, memory),
+            _limited(command, memory, processor),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -146,14 +173,16 @@ def run(name: str, command: Sequence[str], folder: Path, timeout: float, memory:
             raise EngineError(f"{name} ran out of time after {timeout:g} s") from None
         finally:
             _kill(process)
+    if os.name != "nt" and code == -signal.SIGXCPU:
+        raise EngineError(f"{name} ran out of time: {processor:.0f} s of computing are enough for a file of this size")
     if code:
         raise EngineError(f"{name} failed: {_reason(code, messages)}")
 
 
-def _limited(command: Sequence[str], memory: int) -> list[str]:
+def _limited(command: Sequence[str], memory: int, processor: float) -> list[str]:
     if os.name == "nt":
         return list(command)
-    return [sys.executable, "-I", "-S", "-c", _LIMITED, str(memory), *command]
+    return [sys.executable, "-I", "-S", "-c", _LIMITED, str(memory), str(math.ceil(processor)), *command]
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sheetgpt.engines.base import Areas, WorkerEngine
+from sheetgpt.engines.base import Allowance, Areas, WorkerEngine
 from sheetgpt.errors import EngineError
 from sheetgpt.sheet.grid import Area, CellError, Value, cells
 
@@ -22,6 +22,7 @@ class IronCalc(WorkerEngine):
     """Loads the whole workbook, evaluates it, answers cell by cell."""
 
     name = "ironcalc"
+    allowance = Allowance(5, 1, 700 << 20, 8 << 20)
 
     def version(self) -> str | None:
         """Version of the package."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sheetgpt.engines.base import MEMORY, TIMEOUT, Values, require, run
+from sheetgpt.engines.base import MEMORY, TIMEOUT, Allowance, Values, require, run
 from sheetgpt.engines.macro import COMPUTE, write_profile
 from sheetgpt.errors import EngineError
 from sheetgpt.sheet.grid import Area, Block, CellError, Grid, Value, cells
@@ -22,6 +22,7 @@ from sheetgpt.sheet.readback import Outline, read
 from sheetgpt.sheet.strip import strip_caches
 
 ENV = "SHEETGPT_SOFFICE"
+ALLOWANCE = Allowance(120, 2, 6 << 30, 8 << 20)  # seconds on the wall: its program is a child of the one started
 _PLACES = (
     "/Applications/LibreOffice.app/Contents/MacOS/soffice",
     r"C:\Program Files\LibreOffice\program\soffice.com",
@@ -79,7 +80,8 @@ class LibreOffice:
             mark = _mark(folder / "book.xlsx")
             job = [mark + "\n", *(_job(number, tab, areas[tab]) for number, tab in enumerate(areas))]
             (folder / "job").write_bytes("".join(job).encode())
-            run_macro(program, folder, COMPUTE, timeout, memory)
+            seconds, most = ALLOWANCE.of(folder / "book.xlsx")
+            run_macro(program, folder, COMPUTE, min(timeout, seconds), min(memory, most))
             if not (folder / "out.xlsx").exists():
                 raise EngineError(f"libreoffice could not load {Path(path).name}")
             new = {tab: f"{mark}{number}" for number, tab in enumerate(areas)}

@@ -7,10 +7,11 @@ document type is refused, and whatever is wrong becomes one `WorkbookError` line
 from __future__ import annotations
 
 import posixpath
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -26,6 +27,8 @@ Sift = Callable[[Iterator[bytes]], Iterator[bytes]]
 CHUNK = 1 << 18
 _OFFICE = ("http://schemas.openxmlformats.org/", "http://purl.oclc.org/ooxml/")
 _NAMES = 100_000  # different names of elements and attributes in one part
+_HEADER = struct.Struct("<6xHH")  # of an entry: flags, method
+_FLAGS = 0x1 | 0x8  # encrypted, sizes behind the data
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -36,10 +39,22 @@ class Limits:
     entries: int = 10_000
     part: int = 4 << 30
     total: int = 16 << 30
-    whole: int = 32 << 20  # a part that is held in memory as a tree: the workbook, relationships
-    cells: int = 20_000_000
+    spread: int = 40  # bytes once inflated for each byte of the file, beside those that are always `free`
+    free: int = 16 << 20
+    whole: int = 32 << 20  # what is held in memory while a part is parsed: a tag, a cell
+    tree: int = 4 << 20  # a part that becomes a tree, the workbook or relationships: it takes 30 times as much memory
+    cells: int = 20_000_000  # of which a file has no more than bytes, beside those that are always `free_cells`
+    free_cells: int = 1_000_000
     text: int = 1 << 20  # characters of one cell, formula or shared string
     texts: int = 1 << 28  # characters of all shared strings together
+
+    def of(self, size: int) -> Limits:
+        """Those of a file of so many bytes: what reading it costs is in proportion to them."""
+        return replace(
+            self,
+            total=min(self.total, self.free + self.spread * size),
+            cells=min(self.cells, self.free_cells + size),
+        )
 
 
 LIMITS = Limits()
@@ -104,13 +119,13 @@ class Package:
             self.fail(f"{part} is damaged (shorter than it says)")
 
     def read(self, part: str) -> bytes:
-        """A small part whole; raises `WorkbookError` over `limits.whole` bytes."""
+        """A small part whole; raises `WorkbookError` over `limits.tree` bytes."""
         pieces, size = [], 0
         for piece in self.stream(part):
             pieces.append(piece)
             size += len(piece)
-            if size > self.limits.whole:
-                self.fail(f"{part} inflates to more than {self.limits.whole} bytes")
+            if size > self.limits.tree:
+                self.fail(f"{part} inflates to more than {self.limits.tree} bytes")
         return b"".join(pieces)
 
     def tree(self, part: str) -> Element:
@@ -232,7 +247,9 @@ def open_package(path: str | Path, limits: Limits = LIMITS) -> Package:
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
         raise WorkbookError(f"{path.name}: a damaged or truncated zip file ({error})") from None
     try:
-        why = _fault(file.infolist(), path.stat().st_size, limits)
+        size = path.stat().st_size
+        limits = limits.of(size)
+        why = _fault(file.infolist(), size, limits) or _header_fault(file)
         if why:
             raise WorkbookError(f"{path.name}: {why}")
         return Package(path, file, limits)
@@ -303,6 +320,22 @@ def _entry_fault(info: zipfile.ZipInfo, limits: Limits) -> str | None:
         return "is compressed in a way that workbooks do not use"
     if info.file_size > limits.part:
         return f"inflates to more than {limits.part} bytes"
+    return None
+
+
+def _header_fault(file: zipfile.ZipFile) -> str | None:
+    """Where the entries' own headers and the directory differ: some programs read the ones, some the other."""
+    assert file.fp is not None
+    if min(info.header_offset for info in file.infolist()):
+        return "something stands before the zip"
+    for info in file.infolist():
+        file.fp.seek(info.header_offset)
+        head = file.fp.read(_HEADER.size)
+        if len(head) < _HEADER.size:
+            return "a damaged or truncated zip file"
+        flags, method = _HEADER.unpack(head)
+        if (flags ^ info.flag_bits) & _FLAGS or method != info.compress_type:
+            return f"the entry {info.filename[:60]!r} is one thing to itself and another to the zip's directory"
     return None
 
 

@@ -78,6 +78,7 @@ class Outline:
         workbook = package.related("", "officeDocument")
         if workbook is None:
             package.fail("a zip file, but no workbook: no relationship says where it is")
+        _check_type(package, workbook)
         root = package.tree(workbook)
         if local(root.tag) != "workbook":
             package.fail(f"{workbook} is not a workbook but <{local(root.tag)[:40]}>")
@@ -110,6 +111,15 @@ class Outline:
             "has_external_links": any(r.external for r in relations)
             or any("externallink" in p or p.endswith(("connections.xml", "connections")) for p in lower),
         }
+
+
+def _check_type(package: Package, workbook: str) -> None:
+    """Refuse a workbook part that the list of content types says to be something else."""
+    for node in package.tree("[Content_Types].xml"):
+        if node.get("PartName", "").lstrip("/").casefold() == workbook.casefold():
+            kind = node.get("ContentType", "")
+            if not kind.endswith(".main+xml") or not ("spreadsheetml" in kind or "ms-excel" in kind):
+                package.fail(f"{workbook} is no workbook but {kind[:80]}")
 
 
 def _sheet_parts(package: Package, workbook: str, listed: list[Element]) -> dict[str, str]:
@@ -166,7 +176,7 @@ def _names(
             continue
         if scope is None:
             everywhere[name] = text
-        elif scope.isdecimal() and int(scope) < len(tabs):
+        elif scope.isdecimal() and len(scope) < 6 and int(scope) < len(tabs):
             here[tabs[int(scope)], name] = text
         else:
             package.fail(f"the name {name[:60]!r} belongs to a tab that is not there")
@@ -201,14 +211,17 @@ class _Strings:
         self.strings: list[str] = []
         self.text: list[str] = []
         self.runs: list[str] = []
-        self.phonetic = False
+        self.phonetic = self.inside = False  # in <rPh>, in <t>
         self.limits, self.size = limits, 0
 
     def start(self, name: str, _: object) -> None:
         space, _, tag = name.rpartition(" ")
         if tag in ("sst", "si", "t") and space not in MAIN:
             raise ValueError("keeps text in a language of its own")
+        if self.inside:
+            raise ValueError("has elements in a text, which not every program reads")
         if tag == "t":
+            self.inside = True
             self.text.clear()
         elif tag == "si":
             self.runs = []
@@ -218,6 +231,7 @@ class _Strings:
     def end(self, name: str) -> None:
         tag = name.rpartition(" ")[2]
         if tag == "t":
+            self.inside = False
             if not self.phonetic:
                 self.runs.append(unescape("".join(self.text)))
         elif tag == "rPh":
@@ -228,6 +242,7 @@ class _Strings:
 
     def _keep(self, text: str) -> None:
         self.size += len(text)
-        if self.size > self.limits.texts or len(text) > self.limits.text:
+        most = self.limits.cells  # a string that no cell can have is none too many
+        if self.size > self.limits.texts or len(text) > self.limits.text or len(self.strings) >= most:
             raise ValueError("more text than is read")
         self.strings.append(text)

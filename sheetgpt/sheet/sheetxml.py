@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,7 @@ MAIN = frozenset(  # the namespaces of spreadsheets, transitional and strict
 )
 _SHEETS_OWN = frozenset(("sheetData", "row", "c"))  # which programs may look for wherever they stand
 _CELLS_OWN = _SHEETS_OWN | {"f", "v", "is"}
+_TEXTS = frozenset(("f", "v", "t"))  # in which nothing stands but text
 _ATTRIBUTES = rb'(?: [\w:.]+="[^"<>]*")*'
 _HEAD = re.compile(  # what stands in a row before a matrix, if it is nothing but cells
     rb"(?:<row%b>)?(?:<c%b(?:/>|>(?:<f%b>[^<>]*</f>|<f%b/>)?(?:<v%b>[^<>]*</v>)?</c>))*" % ((_ATTRIBUTES,) * 5)
@@ -116,6 +117,12 @@ def _sifted_row(reader: _Cells, runs: Runs, xml: bytes) -> Iterator[bytes]:
     yield xml[at:]
 
 
+@cache
+def _letters() -> tuple[str, ...]:
+    """Of all columns; made once, for a file may have thousands of tabs."""
+    return tuple(map(a1.column, range(a1.MAX_COLS)))
+
+
 class Cursor:
     """Where a pass over a sheet stands. Rows and columns must go forward; both may be left out."""
 
@@ -123,7 +130,7 @@ class Cursor:
 
     def __init__(self) -> None:
         self.row, self.col, self.label = -1, -1, ""
-        self.letters = [a1.column(c) for c in range(a1.MAX_COLS)]
+        self.letters = _letters()
 
     def enter_row(self, number: str | None) -> None:
         """Start a row; `number` counts from 1. Raises `ValueError` outside the grid or backwards."""
@@ -172,12 +179,13 @@ class _Cells:
         self.done = False  # <sheetData> was seen
         self.in_row = False
         self.kind: str | None = None  # the t= of the cell that is open, None outside cells
-        self.child = ""  # which of its <f>, <v> and <is> is open
+        self.child = ""  # which of its <f>, <v> and <is> is open, or <t> in the last
         self.raw: str | None = None
         self.attrs: dict[str, str] | None = None  # those of <f>
         self.formula = ""
         self.runs: list[str] | None = None
         self.shared: dict[str, tuple[str, str]] = {}
+        self.count = 0  # cells so far, also empty ones
         self.written = 0  # characters of formulas so far
 
     def expects(self, row: int, col: int) -> bool:
@@ -202,6 +210,8 @@ class _Cells:
     def _start_other(self, name: str, tag: str | None, attrs: dict[str, str]) -> None:
         self.text.clear()
         free = self.kind is not None and not self.child
+        if self.child in _TEXTS:
+            raise ValueError(f"the cell {self.cursor.address} has elements in its text, which not every program reads")
         if tag == "row" and not self.in_row:
             self.in_row = True
             self.cursor.enter_row(attrs.get("r"))
@@ -210,8 +220,12 @@ class _Cells:
                 raise ValueError(f"the cell {self.cursor.address} has two formulas")
             self.attrs, self.child = attrs, tag
         elif tag == "is" and free:
+            if self.runs is not None:
+                raise ValueError(f"the cell {self.cursor.address} has two values")
             self.runs, self.child = [], tag
-        elif tag not in ("t", "r") or self.child != "is":
+        elif tag == "t" and self.child == "is":
+            self.child = tag
+        elif tag != "r" or self.child != "is":
             self._refuse(name, _CELLS_OWN | {"AlternateContent"})
             self.skip = 1
 
@@ -250,6 +264,7 @@ class _Cells:
             self.formula, self.child = "".join(self.text), ""
         elif tag == "t" and self.runs is not None:
             self.runs.append(unescape("".join(self.text)))
+            self.child = "is"
         elif tag == "is":
             self.child = ""
         elif tag == "row":
@@ -268,7 +283,8 @@ class _Cells:
             raise ValueError(f"the cell {self.cursor.address} {error}") from None
         if value is not None:
             self.values[key] = value
-        if len(self.values) > self.room or len(self.formulas) > self.room:
+        self.count += 1
+        if self.count > self.room:
             raise ValueError(f"more than {self.room} cells are left to read")
         self.kind = None
 
@@ -324,7 +340,7 @@ class _Cells:
         self.written += 50 * len(text)  # moving a formula costs far more than reading one
         try:
             return str(_mover(text, origin).translate_formula(here))[1:]
-        except (TokenizerError, ValueError) as error:
+        except (TokenizerError, ValueError, IndexError) as error:
             raise ValueError(f"the cell {here} shares a formula that cannot be moved ({error})") from None
 
 
