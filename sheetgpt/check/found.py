@@ -23,7 +23,7 @@ from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book, Sheet
-from sheetgpt.sheet.grid import Area, Block, Grid
+from sheetgpt.sheet.grid import Area, Block, Grid, overlap
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.readback import BookFile, open_book
 from sheetgpt.sheet.sheets import ParameterFact
@@ -95,10 +95,24 @@ def named(book: Book, box: Range) -> Range | None:
     return Range(box.name, tab, r0, c0, box.rows, box.cols) if same else None
 
 
-def find(path: Path, engine: str, model: str | None) -> Found:
-    """Read a workbook and let `engine` compute it; see `verify` for what is raised."""
+def blank_cells(found: Found, name: str) -> NDArray[np.bool_]:
+    """Cells of a place that hold neither a formula nor a value; those of a view are the cells that it shows."""
+    box = named(found.book, found.blueprint.layout.ranges[name]) or found.blueprint.layout.ranges[name]
+    sheet = found.book.sheets.get(box.tab)
+    if sheet is None:
+        return np.ones((box.rows, box.cols), bool)
+    values = sheet.values.values_of(area_of(box))
+    empty = np.array([value is None for value in values.ravel()], dtype=bool).reshape(values.shape)
+    for area in sheet.areas():
+        if both := overlap(area, area_of(box)):
+            empty[both[0] - box.row : both[2] - box.row + 1, both[1] - box.col : both[3] - box.col + 1] = False
+    return empty
+
+
+def find(path: Path, engine: str, model: str | None, card: Card | None = None) -> Found:
+    """Read a workbook and let `engine` compute it; see `verify` for what is raised. `card` overrules the file's."""
     with open_book(path) as file:
-        card = _card(file)
+        card = card or _card(file)
         blueprint = _blueprint(file, card)
         weights = {tab.name for tab in blueprint.layout.tabs if tab.lesson in {"matrix", "vectors"}}
         areas = _matrices(blueprint)
