@@ -257,7 +257,7 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
         boxes = [book.layout.ranges[name] for name in band.names]
         cells += _list(book, boxes, words) if band.listed else _band_text(book, boxes, words)
         cells += _row_labels(book, boxes[0], env)
-        labelled += boxes if labels_of(boxes[0].name) else []
+        labelled += [box for box in boxes if box.name not in book.blank] if labels_of(boxes[0].name) else []
         for box in boxes:
             ruler = _token_ruler(book, box, env) if _BY_TOKEN.fullmatch(box.name) else _ruler(book, box)
             _sort(chain(ruler, _filled(book, box, env)), cells, masses)
