@@ -16,18 +16,16 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.check.claims import read_card
-from sheetgpt.check.places import area_of
+from sheetgpt.check.found import planned
 from sheetgpt.check.result import CACHED
 from sheetgpt.engines import Values, get
-from sheetgpt.errors import EngineMissingError, LayoutError, WeightError, WorkbookError
+from sheetgpt.errors import EngineMissingError, WeightError, WorkbookError
 from sheetgpt.models.files import opened, zip_names
 from sheetgpt.models.weights import Weights, find_model
-from sheetgpt.sheet.a1 import parse_ref
-from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
+from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.grid import Grid
-from sheetgpt.sheet.readback import BookFile, open_book
+from sheetgpt.sheet.readback import open_book
 
 TRANSFORMERS = "transformers"  # the reference that is computed here
 TOLERANCE = 1e-6
@@ -144,7 +142,9 @@ class _Workbook:
     def of(cls, path: Path, engine: str) -> _Workbook:
         """Read and recalculate; see `crosscheck` for what is raised."""
         with open_book(path) as file:
-            blueprint = _blueprint(file, path.name)
+            blueprint = planned(file)
+            if "logits" not in blueprint.card.stages:
+                raise WorkbookError(f"{path.name}: a workbook of {blueprint.card.stages} has no logits to compare")
             ranges = blueprint.layout.ranges
             tabs = {ranges[name].tab for name in _PLACES if name in ranges}
             book = file.book([tab for tab in file.outline.parts if tab in tabs], {})
@@ -156,7 +156,7 @@ class _Workbook:
         """The column; NaN where no formula gives a number."""
         box = self.blueprint.layout.ranges["logits"]
         grid = self.book.sheets[box.tab].values if self.computed is None else self.computed.get(box.tab, Grid({}))
-        return grid.numbers(area_of(box))[:, 0]
+        return grid.numbers(box.area)[:, 0]
 
     def ids(self) -> list[int]:
         """The prompt's; raises `WorkbookError` where there are none."""
@@ -183,23 +183,6 @@ class _Workbook:
         at, stands = (box.row + r, box.col), self.book.sheets[box.tab].values
         computed = self.computed.get(box.tab, stands) if self.computed else stands
         return computed.get(at, stands.get(at))
-
-
-def _blueprint(file: BookFile, name: str) -> Blueprint:
-    """The plan that the card stands for, of a workbook that has logits."""
-    try:
-        tab = parse_ref(file.book([], {}).reference(CARD_NAME))[0]
-    except ValueError:
-        tab = ""
-    card = read_card(file.book([tab] if tab in file.outline.parts else [], {}))
-    if "logits" not in card.stages:
-        raise WorkbookError(f"{name}: a workbook of {card.stages} has no logits to compare")
-    try:
-        if card.n_heads > len(file.outline.names):
-            raise LayoutError("its card names more heads than the file has names")
-        return Blueprint.of(card)
-    except LayoutError as error:
-        raise WorkbookError(f"{name}: {error}") from None
 
 
 def _check_place(book: Book, blueprint: Blueprint, name: str) -> None:

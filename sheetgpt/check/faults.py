@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ class FaultKind(StrEnum):
     VALUE = "wrong value"
     TEXT = "wrong text"
     STALE = "stale cached value"
+    CACHED = "wrong cached value"  # where no engine ran
     ENGINE = "engine difference"
 
     @property
@@ -38,6 +40,7 @@ _BETWEEN = {
     FaultKind.TEXT: "file and plan",
     FaultKind.VALUE: "recalculation and numpy",
     FaultKind.STALE: "cached value and recalculation",
+    FaultKind.CACHED: "cached value and numpy",
     FaultKind.ENGINE: "recalculation and numpy, though cached value and numpy agree",
 }
 
@@ -71,6 +74,24 @@ class Fault(NamedTuple):
     ulp: float | None = None
     precedents: tuple[Precedent, ...] = ()
     cause: str = ""  # the likely one, by its symptoms; empty where none fits
+
+
+def distances(found: str, wanted: str) -> tuple[float, float | None, float | None] | None:
+    """How far apart two values are that a report shows: absolute, relative to `wanted`, in units of its last place.
+
+    None unless both are numbers; to 0 nothing is relative.
+
+    >>> distances("1.0000000000000002", "1.0")
+    (2.220446049250313e-16, 2.220446049250313e-16, 1.0)
+    """
+    try:
+        a, b = float(found), float(wanted)
+    except ValueError:
+        return None
+    if not math.isfinite(a - b):
+        return None
+    gap = abs(a - b)
+    return (gap, gap / abs(b), gap / math.ulp(b)) if b else (gap, None, None)
 
 
 def shown(value: object) -> str:

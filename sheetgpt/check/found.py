@@ -13,22 +13,20 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.claims import read_card, read_facts
 from sheetgpt.check.gaps import as_text
-from sheetgpt.check.places import area_of
 from sheetgpt.check.result import CACHED
 from sheetgpt.check.source import Source
 from sheetgpt.engines import Values, get
 from sheetgpt.errors import LayoutError, WorkbookError
-from sheetgpt.models.weights import Weights, bundled, find_model
+from sheetgpt.models.weights import Weights
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book, Sheet
-from sheetgpt.sheet.grid import Area, Block, Grid, overlap
+from sheetgpt.sheet.grid import Area, Block, Grid, overlap, size
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.readback import BookFile, open_book
 from sheetgpt.sheet.sheets import ParameterFact
-
-_LEAST_CELL = 10  # bytes of XML
+from sheetgpt.sheet.sheetxml import LEAST_CELL
 
 
 @dataclass(frozen=True)
@@ -76,9 +74,9 @@ class FoundValues(Mapping[str, NDArray[Any]]):
             return np.full(plan[name].shape, blank, kind)
         stands, computed = self._book.sheets[box.tab].values, self._values.get(box.tab)
         if name not in plan.text:
-            numbers = stands.numbers(area_of(box))
-            return computed.numbers(area_of(box), numbers) if computed else numbers
-        texts = stands.values_of(area_of(box))
+            numbers = stands.numbers(box.area)
+            return computed.numbers(box.area, numbers) if computed else numbers
+        texts = stands.values_of(box.area)
         if computed:
             for r, c in np.ndindex(texts.shape):
                 texts[r, c] = computed.get((box.row + r, box.col + c), texts[r, c])
@@ -101,10 +99,10 @@ def blank_cells(found: Found, name: str) -> NDArray[np.bool_]:
     sheet = found.book.sheets.get(box.tab)
     if sheet is None:
         return np.ones((box.rows, box.cols), bool)
-    values = sheet.values.values_of(area_of(box))
+    values = sheet.values.values_of(box.area)
     empty = np.array([value is None for value in values.ravel()], dtype=bool).reshape(values.shape)
     for area in sheet.areas():
-        if both := overlap(area, area_of(box)):
+        if both := overlap(area, box.area):
             empty[both[0] - box.row : both[2] - box.row + 1, both[1] - box.col : both[3] - box.col + 1] = False
     return empty
 
@@ -112,25 +110,25 @@ def blank_cells(found: Found, name: str) -> NDArray[np.bool_]:
 def find(path: Path, engine: str, model: str | None, card: Card | None = None) -> Found:
     """Read a workbook and let `engine` compute it; see `verify` for what is raised. `card` overrules the file's."""
     with open_book(path) as file:
-        card = card or _card(file)
-        blueprint = _blueprint(file, card)
+        blueprint = planned(file, card)
         weights = {tab.name for tab in blueprint.layout.tabs if tab.lesson in {"matrix", "vectors"}}
         areas = _matrices(blueprint)
         book = file.book([tab for tab in file.outline.parts if tab not in weights], areas)
         _check_formulas(book, blueprint)
         computed: Values = get(engine).recalculate(book.path) if engine != CACHED else {}
-        candidate = _candidate(card, model)
+        source = Source.find(blueprint.card, model)
         same: set[str] = set()
         sheets = dict(book.sheets)
         for tab in weights & file.outline.parts.keys():
             sheets[tab] = file.sheet(tab, areas.get(tab, ()))
-            if candidate is not None and not sheets[tab].formulas and not computed.get(tab):
-                sheets[tab] = _shared(sheets[tab], candidate, blueprint, same)
+            if source.weights is not None and not sheets[tab].formulas and not computed.get(tab):
+                sheets[tab] = _shared(sheets[tab], source.weights, blueprint, same)
     book = replace(book, sheets={tab: sheets[tab] for tab in book.tabs})
     same -= {name for name in same if named(book, blueprint.layout.ranges[name]) != blueprint.layout.ranges[name]}
     values = FoundValues(book, blueprint, computed)
     facts = read_facts(book, blueprint)
-    source = Source.find(blueprint, values, {fact.name: fact.numbers_sha256 for fact in facts}, model)
+    if model is None:
+        source = source.unless_others(values, {fact.name: fact.numbers_sha256 for fact in facts})
     if engine == CACHED:
         computed = {tab: sheet.values for tab, sheet in book.sheets.items()}
     return Found(book, blueprint, computed, values, facts, source, frozenset(same if source.weights else ()))
@@ -145,19 +143,20 @@ def _card(file: BookFile) -> Card:
     return read_card(file.book([tab] if tab in file.outline.parts else [], {}))
 
 
-def _blueprint(file: BookFile, card: Card) -> Blueprint:
-    """The plan that the card stands for, once it is sure that the file is large enough to hold it."""
-    package = file.package
-    most = sum(package.entry(part).file_size for part in file.outline.parts.values()) // _LEAST_CELL
+def planned(file: BookFile, card: Card | None = None) -> Blueprint:
+    """The plan that a workbook's card (or `card`) stands for, once it is sure that the file is large enough to hold it.
+
+    Raises `WorkbookError`.
+    """
+    package, card = file.package, card or _card(file)
+    most = sum(package.entry(part).file_size for part in file.outline.parts.values()) // LEAST_CELL
     try:
         if card.n_heads > len(file.outline.names):
             raise LayoutError("its card names more heads than the file has names")
         blueprint = Blueprint.of(card)
-        learned = (e.shape for name, e in blueprint.plan.items() if blueprint.plan.roles[name] is Role.PARAMETER)
-        planned = sum(rows * cols for rows, cols in learned)
-        if planned > most:
-            raise LayoutError(f"its card names {planned:,} weights, the file has room for {most:,} cells at most")
-        if blueprint.cells - planned > 4 * most:
+        if card.n_weights > most:
+            raise LayoutError(f"its card names {card.n_weights:,} weights, the file has room for {most:,} cells")
+        if blueprint.cells - card.n_weights > 4 * most:
             raise LayoutError(f"its card plans {blueprint.cells:,} cells, the file has room for {most:,} at most")
     except LayoutError as error:
         raise WorkbookError(f"{package.path.name}: {error}") from None
@@ -169,34 +168,26 @@ def _matrices(blueprint: Blueprint) -> dict[str, list[Area]]:
     areas: dict[str, list[Area]] = {}
     for name, box in blueprint.layout.ranges.items():
         if not blueprint.plan.is_view(name) and name not in blueprint.plan.text:
-            areas.setdefault(box.tab, []).append(area_of(box))
+            areas.setdefault(box.tab, []).append(box.area)
     return {tab: sorted(found) for tab, found in areas.items()}
 
 
 def _check_formulas(book: Book, blueprint: Blueprint) -> None:
     """Refuse a file that computes far more than its card plans, or far less."""
-    planned = blueprint.cells - blueprint.card.n_weights
+    wanted = blueprint.cells - blueprint.card.n_weights
     present = sum(len(sheet.values) for sheet in book.sheets.values())
-    computed = sum((r1 - r0 + 1) * (c1 - c0 + 1) for s in book.sheets.values() for r0, c0, r1, c1 in s.areas())
-    if computed > 2 * planned or planned > 2 * (present + computed):
-        raise WorkbookError(f"{book.path.name}: its card plans {planned:,} cells, formulas compute {computed:,}")
-
-
-def _candidate(card: Card, model: str | None) -> Weights | None:
-    """The model that a workbook's weights may be those of; raises `WeightError` for a `model` that is not there."""
-    if model is None and card.model not in bundled():
-        return None
-    weights = find_model(model or card.model)
-    return weights if weights.config == card.config else None
+    computed = sum(size(area) for sheet in book.sheets.values() for area in sheet.areas())
+    if computed > 2 * wanted or wanted > 2 * (present + computed):
+        raise WorkbookError(f"{book.path.name}: its card plans {wanted:,} cells, formulas compute {computed:,}")
 
 
 def _shared(sheet: Sheet, weights: Weights, blueprint: Blueprint, same: set[str]) -> Sheet:
     """The sheet, without numbers that can be read from the model here as well; `same` gets the names of these."""
     boxes = [box for name, box in blueprint.layout.ranges.items() if box.tab == sheet.name and name in weights]
-    planned = {area_of(box): box.name for box in boxes}
+    known = {box.area: box.name for box in boxes}
     blocks = []
     for block in sheet.values.blocks:
-        name = planned.get(block.area)
+        name = known.get(block.area)
         if name and _equal(block.numbers(), weights, name):
             same.add(name)
             blocks.append(Block(block.area, partial(weights.__getitem__, name)))

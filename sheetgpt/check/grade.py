@@ -26,7 +26,6 @@ from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.found import Found, blank_cells, find, named
 from sheetgpt.check.gaps import TOTAL_TOLERANCE, failed, gaps
 from sheetgpt.check.marks import FULL, Mark, Marked, Status, worth
-from sheetgpt.check.places import area_of
 from sheetgpt.check.source import expected, fitting
 from sheetgpt.check.verify import examine
 from sheetgpt.errors import SheetGPTError, WorkbookError
@@ -86,11 +85,12 @@ def _graded(path: Path, terms: Terms) -> Marked:
         raise WorkbookError(f"{path.name}: no place of it was left blank; --blank names the places to mark")
     marked = Marked(str(path))
     report = examine(found, terms.engine)
+    causes = {fault.place: fault.cause for fault in reversed(report.faults) if fault.kind is FaultKind.VALUE}
     marked.changed = [_told(fault) for fault in report.faults if _is_change(fault, blank)]
     marked.notes += [why for why in report.unchecked if "the student" not in why]
     if not terms.blank and terms.card is None:
         marked.notes.append("the student's own file says which places were blank; --exercise or --blank is surer")
-    marker = _Marker(path, found, weights, blank, terms)
+    marker = _Marker(path, found, weights, blank, terms, causes)
     marked.marks = [marker.mark(name) for name in blank]
     marked.notes += marker.notes
     return marked
@@ -110,8 +110,16 @@ def _told(fault: Fault) -> str:
 class _Marker:
     """One student's file, computed as it is and with other inputs."""
 
-    def __init__(self, path: Path, found: Found, weights: Weights, blank: tuple[str, ...], terms: Terms) -> None:
-        self.path, self.handed_in, self.weights, self.terms = path, found, weights, terms
+    def __init__(
+        self,
+        path: Path,
+        found: Found,
+        weights: Weights,
+        blank: tuple[str, ...],
+        terms: Terms,
+        causes: Mapping[str, str],
+    ) -> None:
+        self.path, self.handed_in, self.weights, self.terms, self.causes = path, found, weights, terms, causes
         self.plan = found.blueprint.plan
         self.notes: list[str] = []
         self.empty = {name: blank_cells(found, name) for name in blank}
@@ -220,6 +228,8 @@ class _Marker:
             return
         stands = _raw(self.first, box.tab, (box.row + r, box.col + c))
         yield f"{box.tab}!{a1(box.row + r, box.col + c)} is {shown(stands)}, not {shown(_plain(own[r, c]))}"
+        if cause := self.causes.get(name):
+            yield cause
         if isinstance(stands, CellError) and stands in ("#NAME?", "#N/IMPL!", "#ERROR!"):
             yield f"perhaps a function that {self.terms.engine} lacks: try another --engine"
 
@@ -256,7 +266,7 @@ def _formulas(found: Found, name: str) -> Iterator[Formula]:
     box = named(found.book, found.blueprint.layout.ranges[name])
     for at, formula in found.book.sheets[box.tab].formulas.items() if box else ():
         area = formula.area or at + at
-        if box and overlap(area, area_of(box)):
+        if box and overlap(area, box.area):
             yield Formula(formula.text, area)
 
 
@@ -265,7 +275,7 @@ def _covered(found: Found, name: str, formulas: Iterable[Formula]) -> Mask:
     box = named(found.book, found.blueprint.layout.ranges[name])
     covered = np.zeros(found.blueprint.plan[name].shape, bool)
     for formula in formulas if box else ():
-        both = formula.area and box and overlap(formula.area, area_of(box))
+        both = formula.area and box and overlap(formula.area, box.area)
         if both and box:
             covered[both[0] - box.row : both[2] - box.row + 1, both[1] - box.col : both[3] - box.col + 1] = True
     return covered

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
 
 import numpy as np
-from openpyxl.formula import Tokenizer as FormulaTokenizer
-from openpyxl.formula.tokenizer import Token, TokenizerError
 
 from sheetgpt.check.faults import Fault, FaultKind, shown
-from sheetgpt.check.places import Places, area_of
+from sheetgpt.check.formula import canonical
+from sheetgpt.check.places import Places
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_ref, tab_ref
+from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Sheet
@@ -63,6 +61,8 @@ def unplanned(book: Book, tabs: list[str], names: dict[str, str]) -> Iterator[st
         yield f"{len(strange):,} defined names that the plan does not know, the first {strange[0][:60]}"
     if others := [tab for tab in book.tabs if tab not in tabs]:
         yield f"{len(others):,} tabs that the plan does not know, the first {others[0]}"
+    if book.charts:
+        yield f"{len(book.charts):,} tabs that hold no cells but a chart or the like, the first {book.charts[0]}"
     if [tab for tab in book.tabs if tab in tabs] != [tab for tab in tabs if tab in book.tabs]:
         yield "the tabs stand in another order"
     if book.hidden:
@@ -83,7 +83,7 @@ def inspect_cells(book: Book, sheet: Sheet, places: Places) -> Iterator[Fault]:
             yield _fault(*fault, sheet, places, cell.row, cell.col, str(cell.body) if computed else "")
     yield from _inspect_rulers(found, sheet, places)
     for box, text in ((mass.box, mass.formula) for mass in sheet.masses if mass.formula):
-        if fault := _inspect_formula(found, box.row, box.col, text, area_of(box)):
+        if fault := _inspect_formula(found, box.row, box.col, text, box.area):
             yield _fault(*fault, sheet, places, box.row, box.col, text)
 
 
@@ -96,11 +96,11 @@ def _fault(
 
 def _inspect_strange(found: Found, sheet: Sheet, places: Places) -> Iterator[Fault]:
     """Cells that a formula computes where the plan has a constant, or a part of an array formula."""
-    arrays = [area_of(mass.box) for mass in sheet.masses if mass.formula]
+    arrays = [mass.box.area for mass in sheet.masses if mass.formula]
     free = {*COMPUTED, Kind.BLANK}  # where formulas may stand
     starts = {(c.row, c.col) for c in sheet.cells if c.kind in free} | {area[:2] for area in arrays}
     planned = {(c.row, c.col) for c in sheet.cells}
-    plain = [area_of(mass.box) for mass in sheet.masses if not mass.formula]
+    plain = [mass.box.area for mass in sheet.masses if not mass.formula]
     for at, formula in found.formulas.items():
         area = formula.area or at + at
         if at in starts and (area == at + at or area in arrays):
@@ -119,13 +119,15 @@ def _inspect_rulers(found: Found, sheet: Sheet, places: Places) -> Iterator[Faul
     """Numbers that belong to no place and are not those planned."""
     for mass in (mass for mass in sheet.masses if not mass.box.name):
         wanted = np.concatenate(list(mass.rows()))
-        for r, c in np.argwhere(found.values.numbers(area_of(mass.box)) != wanted).tolist():
+        for r, c in np.argwhere(found.values.numbers(mass.box.area) != wanted).tolist():
             row, col = mass.box.row + r, mass.box.col + c
             was = found.values.get((row, col))
             yield _fault(FaultKind.INPUT, shown(was), shown(float(wanted[r, c])), sheet, places, row, col)
 
 
 def _inspect(found: Found, cell: Cell) -> tuple[FaultKind, str, str] | None:
+    if (cell.row, cell.col) in found.formulas:
+        return None  # which is told already
     value = found.values.get((cell.row, cell.col), "" if cell.body == "" else None)  # cleared: an empty text
     if value == cell.body and type(value) is type(cell.body):
         return None
@@ -149,24 +151,3 @@ def _inspect_formula(
 
 def _said(area: Area | None) -> str:
     return f"{a1(*area[:2])}:{a1(*area[2:])}" if area else "one cell"
-
-
-@cache
-def canonical(formula: str) -> tuple[str, ...]:
-    """A formula's tokens in one spelling: programs differ in spaces, capitals, quotes, and how they write numbers."""
-    try:
-        tokens = FormulaTokenizer("=" + formula).items
-    except TokenizerError:
-        return (formula,)  # not a formula: like nothing but itself
-    return tuple(_spelling(t) for t in tokens if t.type != Token.WSPACE)
-
-
-def _spelling(token: Token) -> str:
-    if token.subtype == Token.NUMBER:
-        return f"{float(token.value):.15g}"  # LibreOffice saves 15 digits; the values are compared apart
-    if token.subtype == Token.TEXT:
-        return str(token.value)
-    tab, sign, rest = token.value.rpartition("!")
-    return (
-        (tab_ref(tab.strip("'").replace("''", "'")) + sign + rest).casefold() if sign else str(token.value).casefold()
-    )

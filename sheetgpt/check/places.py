@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sheetgpt.sheet.blueprint import Blueprint
-from sheetgpt.sheet.grid import Area
 from sheetgpt.sheet.layout import Range
 
 
@@ -24,8 +23,3 @@ class Places:
         """The place of a cell; empty if it belongs to none."""
         inside = (b.name for b in self.on(tab) if 0 <= row - b.row < b.rows and 0 <= col - b.col < b.cols)
         return next(inside, "")
-
-
-def area_of(box: Range) -> Area:
-    """A range as rows and columns, ends included."""
-    return box.row, box.col, box.row + box.rows - 1, box.col + box.cols - 1

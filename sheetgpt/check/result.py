@@ -21,6 +21,8 @@ class Row(NamedTuple):
     total_gap: float
     worst_cell: str  # of the own gap, or of the total gap where the own gap is 0
     status: str  # ok, follows (wrong only because an input is), blank (for a student), or the kind of its first fault
+    first_cell: str = ""  # the first whose total gap is beyond tolerance
+    cache_gap: float = 0.0  # of the cached values to those recalculated
 
 
 class Law(NamedTuple):
@@ -58,6 +60,11 @@ class Report:
     def exit_code(self) -> int:
         """0 equal, 1 mismatch, 4 nothing wrong found but not everything independently checked."""
         return 1 if self.faults or any(law.status == "broken" for law in self.laws) else 4 if self.unchecked else 0
+
+    @property
+    def divergence(self) -> Row | None:
+        """The place at which values first differ from those of the whole pipeline in numpy."""
+        return next((row for row in self.rows if row.first_cell), None)
 
     @property
     def first_fault(self) -> Fault | None:

@@ -32,27 +32,31 @@ class Source:
     note: str
 
     @classmethod
-    def find(cls, book: Blueprint, own: Env, recorded: Mapping[str, str], model: str | None) -> Source:
-        """The model that the card names, if it is here and the workbook was made from its numbers.
+    def find(cls, card: Card, model: str | None) -> Source:
+        """The model that a workbook may have been made from: `model`, or the one that its card names, if it is here.
 
-        `own`: the workbook's values; `recorded`: weight -> SHA-256 of its numbers, as the workbook says. Raises
-        `WeightError` for a `model` that was asked for and is not there.
+        Raises `WeightError` for a `model` that was asked for and is not there.
         """
-        name = model or book.card.model
+        name = model or card.model
         if model is None and name not in bundled():
             return cls(None, f"model {name!r} is not here; give its folder with --model")
         weights = find_model(name)
-        if weights.config != book.card.config:
-            return cls(None, f"{weights.folder.name} has other sizes than the workbook's model {book.card.model!r}")
-        if book.card.live and not _cuts_alike(book.card.live, weights.tokenizer()):
-            return cls(
-                None, f"{weights.folder.name} has another tokenizer than the workbook's model {book.card.model!r}"
-            )
-        if model is None and _made_from_others(weights, own, recorded):
-            return cls(
-                None, f"the workbook was made from other weights than the {name!r} here; give theirs with --model"
-            )
-        return cls(weights, f"the files of {weights.name}{_how_far(book.card)}")
+        if weights.config != card.config:
+            return cls(None, f"{weights.folder.name} has other sizes than the workbook's model {card.model!r}")
+        if card.live and not _cuts_alike(card.live, weights.tokenizer()):
+            return cls(None, f"{weights.folder.name} has another tokenizer than the workbook's model {card.model!r}")
+        return cls(weights, f"the files of {weights.name}{_how_far(card)}")
+
+    def unless_others(self, own: Env, recorded: Mapping[str, str]) -> Source:
+        """No source where the workbook was made from other numbers than those here.
+
+        `own`: the workbook's values; `recorded`: weight -> SHA-256 of its numbers, as the workbook says.
+        """
+        if self.weights is None or not _made_from_others(self.weights, own, recorded):
+            return self
+        name = self.weights.name
+        note = f"the workbook was made from other weights than the {name!r} here; give theirs with --model"
+        return Source(None, note)
 
 
 def _how_far(card: Card) -> str:
@@ -76,7 +80,8 @@ def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
 
     Source weights and tokenizer where there are any, else the workbook's own parameters and inputs, `own`.
     """
-    stands = {name: own[name] for name, expr in book.plan.items() if expr.op == "data"}
+    known = source.weights or ()  # places that need not be read from a large workbook
+    stands = {name: own[name] for name, expr in book.plan.items() if expr.op == "data" and name not in known}
     if source.weights is None:
         return run(book.plan, stands), ""
     prompt, problem = _prompt(book, source.weights, _as_text(own["prompt.text"][0, 0]))

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.check.places import area_of
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import Sheet
@@ -28,7 +27,7 @@ class Tally(NamedTuple):
 
 def tally(found: Found, sheet: Sheet | None, boxes: Sequence[Range]) -> Tally:
     """Count the cells of one tab; `sheet` is what should stand there, with the places in `boxes`."""
-    areas = [area_of(box) for box in (*boxes, *(mass.box for mass in (sheet.masses if sheet else ())))]
+    areas = [box.area for box in (*boxes, *(mass.box for mass in (sheet.masses if sheet else ())))]
     single = [(cell.row, cell.col) for cell in sheet.cells] if sheet else []
     rows = max([r for r, _ in single] + [area[2] for area in areas], default=-1) + 1
     cols = max([c for _, c in single] + [area[3] for area in areas], default=-1) + 1

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sheetgpt.check.details import Details
 from sheetgpt.check.evaluate import Layers, attempt
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.found import Found, blank_cells, find
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
-from sheetgpt.check.places import Places, area_of
+from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Report, Row
 from sheetgpt.check.source import expected, facts
 from sheetgpt.check.tally import tally
@@ -36,6 +37,9 @@ from sheetgpt.sheet.sheets import labels_of, names_of, sheets
 
 # How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
 _TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE}
+
+_LEAVES_INPUTS = frozenset({FaultKind.ENGINE, FaultKind.STALE})  # a place is compared on what the engine made of them
+_TELLS_ALL = frozenset({FaultKind.NAME, FaultKind.INPUT, FaultKind.TEXT})  # its values need not be told again
 
 
 def verify(path: Path, engine: str = "ironcalc", model: str | None = None) -> Report:
@@ -110,13 +114,14 @@ class _Check:
             engine_version=version or "",
             source=self.source.note,
         )
-        told = _by_place(self._text_faults())
+        told = self._told = _by_place(self._text_faults())
         for name in self.plan:
             report.rows.append(self._row(name, told))
         everything = [fault for faults in told.values() for fault in faults]
         if not any(blank_cells(self.workbook, name).any() for name in self.blueprint.card.blank):
             everything = everything or list(self._drift(report.rows))
-        report.faults = _merged([self._with_token(fault) for fault in sorted(everything, key=self._order())])
+        merged = _merged([self._with_token(fault) for fault in sorted(everything, key=self._order())])
+        report.faults = Details(self.workbook, self.engine, self._own, merged).all()
         self._count(report)
         return report
 
@@ -185,11 +190,15 @@ class _Check:
         total = gaps(self.found[name], self.wanted[name])
         if name in self.blueprint.after_blank:
             own = np.where(self._unknown(name), 0.0, own)
-        faults += self._value_faults(name, own, wanted)
+        if not any(fault.kind in _TELLS_ALL for fault in faults):
+            faults += self._value_faults(name, own, wanted)
+        cache_gap = 0.0
         if given and self.plan.roles[name] is Role.PARAMETER:
             faults += self._digest_faults(name, bool(own.any()))
-        if not given and not self.plan.is_view(name):
-            faults += self._stale_faults(name)
+        if not given and not self.plan.is_view(name) and self.engine != CACHED:
+            cached, missing = self._cached(name)
+            cache_gap = worst(np.where(missing, 0.0, gaps(cached, self.found[name])))[0]
+            faults += self._stale_faults(name, cached, missing)
         shows = own if own.any() else total
         _, at = worst(shows)
         status = faults[0].kind.value if faults else "follows" if worst(total)[0] > TOTAL_TOLERANCE else "ok"
@@ -197,7 +206,9 @@ class _Check:
             status = "blank"
         size = 0 if self.plan.is_view(name) else box.rows * box.cols
         cell = a1(box.row + at[0], box.col + at[1])
-        return Row(name, box.tab, expr.op, size, worst(own)[0], worst(total)[0], cell, status)
+        over = first_over(total, TOTAL_TOLERANCE)
+        first = a1(box.row + over[0], box.col + over[1]) if over else ""
+        return Row(name, box.tab, expr.op, size, worst(own)[0], worst(total)[0], cell, status, first, cache_gap)
 
     def _value_faults(self, name: str, gap: NDArray[np.float64], wanted: NDArray[Any]) -> Iterator[Fault]:
         role = self.plan.roles[name]
@@ -206,8 +217,24 @@ class _Check:
         if at is None:
             return
         kind = {Role.PARAMETER: FaultKind.WEIGHT, Role.VALUE: FaultKind.VALUE}.get(role, FaultKind.INPUT)
+        if kind is FaultKind.VALUE and self.engine == CACHED:
+            kind = FaultKind.CACHED
+        elif kind is FaultKind.VALUE and self._is_the_engines(name, gap > tolerance, wanted):
+            kind = FaultKind.ENGINE
         more = int((gap > tolerance).sum()) - 1
         yield self._fault(kind, name, at, self._raw(name, at), _item(wanted, at), float(gap[at]), more)
+
+    def _is_the_engines(self, name: str, over: NDArray[np.bool_], wanted: NDArray[Any]) -> bool:
+        """Whether a wrong value is the engine's fault: what it read is right, and so is what the file remembers."""
+        tab = self.ranges[name].tab
+        inputs = (fault for i in self.plan.inputs(name) for fault in self._told.get(i, []))
+        if self._told.get(name) or any(fault.kind not in _LEAVES_INPUTS for fault in inputs):
+            return False
+        if any(fault.kind is FaultKind.SETTING or fault.tab == tab for fault in self._told.get("", [])):
+            return False  # a ruler that a look-up reads
+        cached, missing = self._cached(name)
+        gap = np.minimum(gaps(cached, wanted), gaps(cached, self.wanted[name]))
+        return not bool((missing | (gap > TOTAL_TOLERANCE))[over].any())
 
     def _digest_faults(self, name: str, differs: bool) -> Iterator[Fault]:
         """A weight whose numbers are not those recorded, where there is no source to say which."""
@@ -217,15 +244,8 @@ class _Check:
             tab = self.ranges[name].tab
             yield Fault(FaultKind.WEIGHT, name, tab, "", f"SHA-256 {own}", f"SHA-256 {recorded} (tab Parameters)")
 
-    def _stale_faults(self, name: str) -> Iterator[Fault]:
+    def _stale_faults(self, name: str, cached: NDArray[Any], missing: NDArray[np.bool_]) -> Iterator[Fault]:
         """Cached values that are neither what the engine computed nor right; cells without a cache are no fault."""
-        if self.engine == CACHED:
-            return
-        box = self.ranges[name]
-        sheet = self.book.sheets.get(box.tab)
-        if sheet is None:
-            return
-        cached, missing = self._cached(name, sheet.values)
         found = self.found[name]
         right = gaps(cached, self.wanted[name]) <= TOTAL_TOLERANCE
         gap = np.where(missing | right, 0.0, gaps(cached, found))
@@ -233,9 +253,10 @@ class _Check:
             more = int((gap > TOTAL_TOLERANCE).sum()) - 1
             yield self._fault(FaultKind.STALE, name, at, cached[at], _item(found, at), float(gap[at]), more)
 
-    def _cached(self, name: str, stands: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    def _cached(self, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """What the file remembers of a computed place, and which cells remember nothing."""
-        area = area_of(self.ranges[name])
+        area, sheet = self.ranges[name].area, self.book.sheets.get(self.ranges[name].tab)
+        stands = sheet.values if sheet else Grid({})
         numbers = stands.numbers(area)
         if name not in self.plan.text and np.isfinite(numbers).all():
             return numbers, np.zeros(numbers.shape, bool)
@@ -317,7 +338,7 @@ def recalculated_differs(pages: Iterable[Sheet], values: Values) -> str:
             return f"{sheet.tab.name}!{a1(cell.row, cell.col)}: {shown(found)}, not {shown(cell.cached)}"
         for mass in (mass for mass in sheet.masses if mass.formula and mass.cached):
             wanted = np.concatenate(list(mass.rows()))
-            if at := first_over(gaps(computed.numbers(area_of(mass.box)), wanted), TOTAL_TOLERANCE):
+            if at := first_over(gaps(computed.numbers(mass.box.area), wanted), TOTAL_TOLERANCE):
                 row, col = mass.box.row + at[0], mass.box.col + at[1]
                 found = computed.get((row, col))
                 return f"{sheet.tab.name}!{a1(row, col)}: {shown(found)}, not {shown(float(wanted[at]))}"

@@ -21,7 +21,7 @@ import numpy as np
 import orjson
 
 from sheetgpt.errors import EngineError, EngineMissingError
-from sheetgpt.sheet.grid import Area, Block, CellError, Grid, Value, cells
+from sheetgpt.sheet.grid import Area, Block, CellError, Grid, Value, cells, size
 from sheetgpt.sheet.runs import LEAST
 from sheetgpt.sheet.strip import strip_caches
 
@@ -109,11 +109,10 @@ def _grid(areas: list[Area], values: list[Any]) -> Grid:
     single: dict[tuple[int, int], Value] = {}
     blocks, start = [], 0
     for area in areas:
-        r0, c0, r1, c1 = area
-        part = values[start : start + (r1 - r0 + 1) * (c1 - c0 + 1)]
+        part = values[start : start + size(area)]
         start += len(part)
         if len(part) >= LEAST and set(map(type, part)) <= {float, int}:
-            blocks.append(Block.of(r0, c0, np.array(part, np.float64).reshape(r1 - r0 + 1, -1)))
+            blocks.append(Block.of(*area[:2], np.array(part, np.float64).reshape(area[2] - area[0] + 1, -1)))
         else:
             single.update(zip(cells(area), map(_loaded, part), strict=True))
     return Grid(single, blocks)

@@ -17,7 +17,8 @@ from sheetgpt.engines.base import MEMORY, TIMEOUT, Values, require, run
 from sheetgpt.engines.macro import COMPUTE, write_profile
 from sheetgpt.errors import EngineError
 from sheetgpt.sheet.grid import Area, Block, CellError, Grid, Value, cells
-from sheetgpt.sheet.readback import read
+from sheetgpt.sheet.package import open_package
+from sheetgpt.sheet.readback import Outline, read
 from sheetgpt.sheet.strip import strip_caches
 
 ENV = "SHEETGPT_SOFFICE"
@@ -75,9 +76,7 @@ class LibreOffice:
             areas = strip_caches(path, folder / "book.xlsx")
             if not areas:
                 return {}
-            mark = "computed "  # how the macro renames sheets
-            while any(tab.startswith(mark) for tab in read(folder / "book.xlsx", ()).tabs):
-                mark = "_" + mark
+            mark = _mark(folder / "book.xlsx")
             job = [mark + "\n", *(_job(number, tab, areas[tab]) for number, tab in enumerate(areas))]
             (folder / "job").write_bytes("".join(job).encode())
             run_macro(program, folder, COMPUTE, timeout, memory)
@@ -91,6 +90,16 @@ class LibreOffice:
                 tab: _computed(book.sheets[new[tab]].values, areas[tab], apart.get(number, {}))
                 for number, tab in enumerate(areas)
             }
+
+
+def _mark(path: Path) -> str:
+    """What the macro puts before the names of computed sheets: no tab's name begins with it."""
+    with open_package(path) as package:
+        tabs = Outline.of(package).parts
+    mark = "computed "
+    while any(tab.startswith(mark) for tab in tabs):
+        mark = "_" + mark
+    return mark
 
 
 def run_macro(program: str, folder: Path, macro: str, timeout: float, memory: int) -> None:

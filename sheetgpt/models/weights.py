@@ -89,7 +89,12 @@ class Weights(Mapping[str, Matrix]):
 
     def rows(self, name: str) -> Iterator[Matrix]:
         """A matrix in pieces of whole rows, from its first row on; raises `WeightError`."""
-        return iter([self._loaded[name]]) if name in self._loaded else self.stored[name].rows()
+        return iter([self[name]]) if self._keeps else self.stored[name].rows()
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether matrices stay in memory once they are read."""
+        return self.config.n_weights <= _KEPT
 
     def __getitem__(self, name: str) -> Matrix:
         if name in self._loaded:
@@ -99,7 +104,7 @@ class Weights(Mapping[str, Matrix]):
         for piece in self.stored[name].rows():
             matrix[at : at + len(piece)] = piece
             at += len(piece)
-        if self.config.n_weights <= _KEPT:
+        if self._keeps:
             self._loaded[name] = matrix
         return matrix
 

@@ -50,6 +50,7 @@ class Book:
     names: Mapping[str, str]  # defined name -> reference, of the whole workbook
     local_names: Mapping[tuple[str, str], str]  # (tab, defined name) -> reference
     hidden: frozenset[str] = frozenset()
+    charts: tuple[str, ...] = ()  # tabs without cells: charts, dialogs
     settings: frozenset[str] = frozenset()  # those under which formulas mean something else: fullPrecision=0 ...
     application: str | None = None  # who wrote the file, by its own account
     creator: str | None = None

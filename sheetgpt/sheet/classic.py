@@ -23,13 +23,22 @@ _CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
 _FORBIDDEN = re.compile(r"[\[\]{};@#\\]")
 
 
+def calls_of(text: str) -> set[str]:
+    """The functions that a formula calls."""
+    return set(_CALL.findall(_bare(text)))
+
+
+def _bare(text: str) -> str:
+    """A formula without its texts and quoted tabs."""
+    return _QUOTED_TAB.sub("", _STRING.sub("", text))
+
+
 def check_formula(text: str, place: str) -> str:
     """`text` (a formula without `=`) itself if every program can compute it; raises `PlanError` naming `place`."""
     if len(text) > MAX_FORMULA:
         raise PlanError(f"the formula of {place} has {len(text):,} characters; spreadsheets take {MAX_FORMULA:,}")
-    bare = _QUOTED_TAB.sub("", _STRING.sub("", text))
-    if strange := sorted(set(_CALL.findall(bare)) - CLASSIC):
+    if strange := sorted(calls_of(text) - CLASSIC):
         raise PlanError(f"the formula of {place} uses {strange[0]}, which not every spreadsheet program has")
-    if mark := _FORBIDDEN.search(bare):
+    if mark := _FORBIDDEN.search(_bare(text)):
         raise PlanError(f"the formula of {place} has {mark[0]!r}: no external links, array constants or spills")
     return text

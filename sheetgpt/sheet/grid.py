@@ -31,6 +31,12 @@ def cells(area: Area) -> Iterator[At]:
     return product(range(r0, r1 + 1), range(c0, c1 + 1))
 
 
+def size(area: Area) -> int:
+    """How many cells an area has."""
+    r0, c0, r1, c1 = area
+    return (r1 - r0 + 1) * (c1 - c0 + 1)
+
+
 def overlap(a: Area, b: Area) -> Area | None:
     """The cells that two areas share."""
     both = max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
@@ -47,8 +53,7 @@ class Block:
     @property
     def size(self) -> int:
         """Cells."""
-        r0, c0, r1, c1 = self.area
-        return (r1 - r0 + 1) * (c1 - c0 + 1)
+        return size(self.area)
 
     def part(self, area: Area) -> NDArray[np.float64]:
         """The numbers of some of its cells."""

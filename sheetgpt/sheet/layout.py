@@ -18,6 +18,7 @@ from sheetgpt.plan.ops import span
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.stages import WHOLE, Stages
 from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, cell, column, fixed, tab_ref
+from sheetgpt.sheet.grid import Area
 
 HEAD = 5  # title, what, why, links, blank
 BAND = 5  # rows of text above a band's numbers
@@ -43,10 +44,14 @@ class Range(NamedTuple):
     cols: int
 
     @property
+    def area(self) -> Area:
+        """Its cells, ends included."""
+        return self.row, self.col, self.row + self.rows - 1, self.col + self.cols - 1
+
+    @property
     def ref(self) -> str:
         """Absolute reference, as defined names hold it: `'h0 mlp'!$B$11:$IW$16`."""
-        first = fixed(self.row, self.col)
-        last = fixed(self.row + self.rows - 1, self.col + self.cols - 1)
+        first, last = fixed(*self.area[:2]), fixed(*self.area[2:])
         return f"{tab_ref(self.tab)}!{first}" + (f":{last}" if first != last else "")
 
     def cell(self, r: int, c: int, seen_from: str) -> str:

@@ -69,6 +69,7 @@ class Outline:
     names: dict[str, str] = field(default_factory=dict)
     local_names: dict[tuple[str, str], str] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
+    charts: tuple[str, ...] = ()
     settings: frozenset[str] = frozenset()
 
     @classmethod
@@ -87,7 +88,8 @@ class Outline:
         parts = _sheet_parts(package, workbook, listed)
         everywhere, here = _names(package, named, [node.get("name", "") for node in listed])
         hidden = frozenset(n.get("name", "") for n in listed if n.get("state", "visible") != "visible")
-        return cls(workbook, parts, everywhere, here, hidden, _settings(root))
+        charts = tuple(name for n in listed if (name := n.get("name", "")) not in parts)
+        return cls(workbook, parts, everywhere, here, hidden, charts, _settings(root))
 
     def facts(self, package: Package) -> dict[str, Any]:
         """The fields of `Book` that are not cells."""
@@ -100,6 +102,7 @@ class Outline:
             "names": self.names,
             "local_names": self.local_names,
             "hidden": self.hidden,
+            "charts": self.charts,
             "application": wrote or None,
             "creator": core.get("creator"),
             "modified": core.get("modified"),

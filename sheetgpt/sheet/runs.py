@@ -15,7 +15,7 @@ import orjson
 from numpy.typing import NDArray
 
 from sheetgpt.sheet.a1 import column
-from sheetgpt.sheet.grid import Area, Block
+from sheetgpt.sheet.grid import Area, Block, size
 
 LEAST = 64  # numbers for which this is worth while
 _ROW = re.compile(rb'<row r="([1-9][0-9]{0,6})"')
@@ -35,9 +35,7 @@ class Runs:
     """The matrices that a sheet is expected to have, and the rows of them that were found."""
 
     def __init__(self, areas: Sequence[Area]) -> None:
-        self._found = [
-            ExpectedMatrix(area) for area in areas if (area[2] - area[0] + 1) * (area[3] - area[1] + 1) >= LEAST
-        ]
+        self._found = [ExpectedMatrix(area) for area in areas if size(area) >= LEAST]
 
     def __bool__(self) -> bool:
         return bool(self._found)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from sheetgpt.sheet import a1
 from sheetgpt.sheet.book import Formula, Sheet
 from sheetgpt.sheet.classic import MAX_FORMULA
-from sheetgpt.sheet.grid import Area, CellError, Grid, Value
+from sheetgpt.sheet.grid import Area, CellError, Grid, Value, size
 from sheetgpt.sheet.package import LIMITS, Package, parser_for
 from sheetgpt.sheet.runs import Runs
 
@@ -31,7 +31,7 @@ _HEAD = re.compile(  # what stands in a row before a matrix, if it is nothing bu
 )
 _ROW_END = b"</row>"
 _LONGEST_ROW = 4 << 20
-_LEAST_CELL = 10  # bytes of XML
+LEAST_CELL = 10  # bytes of XML
 _DEPTH = 256  # of elements that mean nothing here
 _MOST_WRITTEN = 1 << 28  # characters of formulas, of one sheet
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -55,8 +55,8 @@ def read_sheet(
 ) -> Sheet:
     """One sheet in one pass; at most `room` cells beside those of `matrices`, which become arrays where they can."""
     reader = _Cells(tab, strings, room, package.limits.text)
-    size = package.entry(part).file_size  # a lie is found out while inflating
-    runs = Runs([(r0, c0, r1, c1) for r0, c0, r1, c1 in matrices if (r1 - r0 + 1) * (c1 - c0 + 1) * _LEAST_CELL < size])
+    length = package.entry(part).file_size  # a lie is found out while inflating
+    runs = Runs([area for area in matrices if size(area) * LEAST_CELL < length])
     for _ in package.parse(part, parser_for(reader), partial(_sifted, reader, runs) if runs else None):
         if len(reader.text) > PIECES:
             package.fail(f"{part}: the cell {reader.cursor.address} holds too much text")
@@ -386,7 +386,7 @@ def anchored(ref: str | None, key: tuple[int, int]) -> Area:
 
 def check_areas(areas: Collection[Area], most: int) -> None:
     """Raise `ValueError` if areas overlap or hold more than `most` cells together."""
-    if sum((r1 - r0 + 1) * (c1 - c0 + 1) for r0, c0, r1, c1 in areas) > most:
+    if sum(map(size, areas)) > most:
         raise ValueError(f"formulas compute more than {most} cells")
     rows: dict[int, list[tuple[int, int]]] = {}
     for r0, c0, r1, c1 in (a for a in areas if a[:2] != a[2:]):

@@ -1,0 +1,82 @@
+"""Formulas and names that a workbook is better without, whoever made it: no plan is needed for this."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from openpyxl.utils import FORMULAE
+
+from sheetgpt.check.faults import Fault, FaultKind
+from sheetgpt.check.inspect import inspect_settings
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.a1 import parse_ref
+from sheetgpt.sheet.book import Book, Sheet
+from sheetgpt.sheet.classic import CLASSIC, calls_of
+
+VOLATILE = frozenset({"CELL", "INDIRECT", "INFO", "NOW", "OFFSET", "RAND", "RANDARRAY", "RANDBETWEEN", "TODAY"})
+_KNOWN = frozenset(name.upper() for name in (*CLASSIC, *FORMULAE)) | VOLATILE
+_EXTERNAL = re.compile(r"\[[^\]]*\][^!\[\]]*!")
+_SHOWN = 200  # characters of a formula
+
+
+def lint(book: Book) -> list[Fault]:
+    """Volatile and little known functions, what reaches outside the file, names that move or lead nowhere, settings.
+
+    For each tab and reason one fault, at the first such cell.
+    """
+    found = [*inspect_settings(book), *_outside(book), *_names(book)]
+    return found + [fault for sheet in book.sheets.values() for fault in _formulas(sheet)]
+
+
+def _outside(book: Book) -> Iterator[Fault]:
+    if book.has_macros:
+        yield Fault(FaultKind.SETTING, "", "the workbook", "", "macros", "formulas alone")
+    if book.has_external_links:
+        yield Fault(FaultKind.SETTING, "", "the workbook", "", "links to other files or data", "one file")
+
+
+def _names(book: Book) -> Iterator[Fault]:
+    for name, ref in book.names.items():
+        if wanted := _wanted(book, ref):
+            yield Fault(FaultKind.NAME, name, "the workbook", "", ref[:_SHOWN], wanted)
+    for (tab, name), ref in book.local_names.items():
+        if book.reference(name) and book.reference(name) != ref:
+            yield Fault(FaultKind.NAME, name, tab, "", f"on {tab} alone: {ref[:_SHOWN]}", "one meaning for one name")
+
+
+def _wanted(book: Book, ref: str) -> str:
+    """What a name should be, empty if it is: one that holds a constant or a formula is left alone."""
+    if "#REF!" in ref:
+        return "a place that is there"
+    if _EXTERNAL.search(ref):
+        return "a place in this file"
+    try:
+        tab, _ = parse_ref(ref)
+    except ValueError:
+        moves = re.fullmatch(r"(?:'(?:[^']|'')+'|[\w.]+)!\$?[A-Za-z]{1,3}\$?[0-9]+(?::\$?[A-Za-z]{1,3}\$?[0-9]+)?", ref)
+        return "an absolute reference: without $ it moves with the cell that uses it" if moves else ""
+    return "" if tab.casefold() in {name.casefold() for name in book.tabs} else "a tab that is there"
+
+
+def _formulas(sheet: Sheet) -> Iterator[Fault]:
+    reasons: dict[str, Fault] = {}
+    for at, formula in sorted(sheet.formulas.items()):
+        for wanted in _reasons(formula.text):
+            told = reasons.get(wanted)
+            first = Fault(FaultKind.FORMULA, "", sheet.name, a1(*at), f"={formula.text[:_SHOWN]}", wanted)
+            reasons[wanted] = told._replace(more=told.more + 1) if told else first
+    yield from reasons.values()
+
+
+def _reasons(text: str) -> Iterator[str]:
+    for call in sorted({name.upper() for name in calls_of(text)}):
+        bare = call.removeprefix("_XLFN.").removeprefix("_XLWS.")
+        if bare in VOLATILE:
+            yield f"no {bare}: it is computed anew each time, whatever has changed"
+        elif call not in _KNOWN:
+            yield f"no {bare}: not every spreadsheet program has it"
+    if _EXTERNAL.search(text):
+        yield "nothing from other files"
+    if "#REF!" in text:
+        yield "no #REF!: what it read is gone"

@@ -1,0 +1,96 @@
+"""What a formula reads, as it stands in the file: for a cell of an array formula its own row and column of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from sheetgpt.check.faults import Precedent, shown
+from sheetgpt.check.formula import plain_tab, reads, tokens
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.a1 import parse_area, parse_ref, tab_ref
+from sheetgpt.sheet.book import Book, Formula
+from sheetgpt.sheet.grid import Area, At, Value, cells, size
+
+MOST = 8
+_SHOWN = 4  # values of a range
+_CELL_BY_CELL = frozenset(
+    {"ABS", "CHIDIST", "EXACT", "EXP", "IF", "IFERROR", "INT", "ISTEXT", "LEFT", "LEN", "LN", "MID", "MOD", "POWER"}
+    | {"SQRT", "TANH", "_XLFN.UNICHAR", "_XLFN.UNICODE"}
+)
+Read = Callable[[str, At], Value]  # what stands in a cell of a tab
+Spot = tuple[int | None, int | None]  # the row and the column of an array that matter; None for all
+
+
+def precedents(book: Book, tab: str, at: At, formula: Formula, read: Read) -> tuple[Precedent, ...]:
+    """The cells, or ranges, that `formula` reads to compute `at`: names first found first, `MOST` at most."""
+    first = formula.area[:2] if formula.area else at
+    spot = (at[0] - first[0], at[1] - first[1]) if formula.area else (None, None)
+    found = dict.fromkeys(_reads(formula.text, spot))
+    said = (_said(book, tab, text, here, read) for text, here in found)
+    return tuple(islice((one for one in said if one), MOST))
+
+
+def _reads(text: str, spot: Spot) -> Iterator[tuple[str, Spot]]:
+    """References and names of a formula, each with what of it matters to one cell."""
+    calls: list[tuple[str, int, Spot]] = []  # function, which of its arguments, what matters of the whole
+    for token in tokens(text):
+        if token.subtype == "OPEN":
+            name = token.value.rstrip("(").upper() if token.type == "FUNC" else "IF"  # a bracket changes nothing
+            calls.append((name, 0, _inside(calls, spot)))
+        elif token.subtype == "CLOSE" and calls:
+            calls.pop()
+        elif token.type == "SEP" and calls:
+            name, nth, whole = calls[-1]
+            calls[-1] = name, nth + 1, whole
+        elif reads(token):
+            yield token.value, _inside(calls, spot)
+
+
+def _inside(calls: list[tuple[str, int, Spot]], spot: Spot) -> Spot:
+    """What matters of the next operand."""
+    if not calls:
+        return spot
+    name, nth, (row, col) = calls[-1]
+    if name in _CELL_BY_CELL:
+        return row, col
+    if name == "MMULT":
+        return (row, None) if nth == 0 else (None, col)
+    return (col, row) if name == "TRANSPOSE" else (None, None)
+
+
+def _said(book: Book, tab: str, text: str, spot: Spot, read: Read) -> Precedent | None:
+    name, found = _resolved(book, tab, text)
+    if found is None:
+        return Precedent(text, "", "no such place")
+    there, area = found
+    area = _narrowed(area, spot)
+    ref = f"{tab_ref(there)}!{a1(*area[:2])}" + (f":{a1(*area[2:])}" if size(area) > 1 else "")
+    values = [shown(read(there, at)) for at in islice(cells(area), _SHOWN)]
+    return Precedent(name, ref, ", ".join(values) + (" ..." if size(area) > _SHOWN else ""))
+
+
+def _resolved(book: Book, tab: str, text: str) -> tuple[str, tuple[str, Area] | None]:
+    """A name (empty for a reference), and where it leads, if that is a tab that was read."""
+    quoted, sign, area = text.rpartition("!")
+    there = plain_tab(quoted) if sign else tab
+    try:
+        return "", (there, parse_area(area)) if there in book.sheets else None
+    except ValueError:
+        pass
+    try:
+        there, box = parse_ref(book.reference(text))
+    except ValueError:
+        return text, None
+    return text, (there, box) if there in book.sheets else None
+
+
+def _narrowed(area: Area, spot: Spot) -> Area:
+    """The part of an area that matters; what is one row or column wide is laid over all."""
+    r0, c0, r1, c1 = area
+    row, col = spot
+    if row is not None:
+        r0 = r1 = r0 + row if 0 <= row <= r1 - r0 else r0 if r0 == r1 else r1
+    if col is not None:
+        c0 = c1 = c0 + col if 0 <= col <= c1 - c0 else c0 if c0 == c1 else c1
+    return r0, c0, r1, c1
