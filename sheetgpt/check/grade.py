@@ -189,7 +189,7 @@ class _Marker:
             total = gaps(found, self.wanted[name]) <= TOTAL_TOLERANCE
             status = Status.RIGHT if total.all() else Status.BY_OWN_INPUTS
         of = worth(name, self.terms.points)
-        telling = self._telling(name) | ~right
+        telling = self._telling(name) | (~right & ~empty)
         share = 1.0 if status in FULL else float(right[telling].mean()) if status is Status.PARTLY else 0.0
         notes = [*self._why(name, status, values & ~empty, found), *_odd(formulas)]
         return Mark(name, status, int(right[telling].sum()), int(telling.sum()), of * share, of, "; ".join(notes))
