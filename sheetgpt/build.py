@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,6 +51,7 @@ def build(
     room: Room = Room(),  # noqa: B008  # immutable
     stages: Stages = WHOLE,
     *,
+    blank: Sequence[str] = (),
     compact: bool = False,
     check: bool | None = None,
     make_parent: bool = False,
@@ -59,12 +60,15 @@ def build(
     """Write the workbook of `prompt` to `path`, whole or not at all; `make_parent` makes the file's folder.
 
     With `stages` it is the workbook of a part of the pipeline; what that reads from earlier stages numpy computes.
-    `compact` is that of `xlsx.write`. With `check`, ironcalc recalculates the file before it takes its name; raises
-    `BuildError` where one cell differs from numpy; if not said otherwise that is done for all but large workbooks and
-    compact ones, which ironcalc refuses. Raises `PromptError`, `WeightError`, `LayoutError` and `OutputError`.
+    `blank` are patterns of names of places that are left to a student; of what follows from them the file remembers
+    no values. `compact` is that of `xlsx.write`. With `check`, ironcalc recalculates the file before it takes its name;
+    raises `BuildError` where one cell differs from numpy; if not said otherwise that is done for all but large
+    workbooks and compact ones, which ironcalc refuses. Raises `PromptError`, `WeightError`, `LayoutError` and
+    `OutputError`.
     """
     progress("computing with numpy")
     blueprint, env = evaluated(model, prompt, room, stages)
+    blueprint = blueprint.with_blank(blank)
     with whole_file(path, make_parent=make_parent) as temporary:
         progress("writing")
         pages = list(

@@ -39,6 +39,9 @@ class Mangled(NamedTuple):
     data: bytes
 
 
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # so that a seed gives the same bytes
+
+
 def parts_of(path: Path) -> Parts:
     """A workbook's parts, in its order."""
     with zipfile.ZipFile(path) as file:
@@ -50,7 +53,7 @@ def zipped(parts: Parts) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         for name, data in parts.items():
-            file.writestr(name, data)
+            file.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 

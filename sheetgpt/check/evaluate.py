@@ -227,6 +227,16 @@ def evaluate(expr: Expr, env: Env) -> Array:
     return np.broadcast_to(value.astype(object) if value.dtype.kind == "U" else value, expr.shape)
 
 
+def attempt(plan: Plan, name: str, env: Env) -> Array:
+    """The value of a place, from whatever its inputs are; NaN, or None for text, where those make no sense."""
+    expr = plan[name]
+    try:
+        with np.errstate(all="ignore"):
+            return evaluate(expr, env)
+    except (IndexError, ValueError, TypeError):
+        return np.full(expr.shape, None if name in plan.text else np.nan)
+
+
 def _value(expr: Expr, env: Env) -> Array:
     if expr.op == "lit":
         return np.asarray(expr.value)

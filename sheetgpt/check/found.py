@@ -23,7 +23,7 @@ from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book, Sheet
-from sheetgpt.sheet.grid import Area, Block, Grid, size
+from sheetgpt.sheet.grid import Area, Block, Grid, overlap, size
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.readback import BookFile
 from sheetgpt.sheet.sheets import ParameterFact
@@ -94,10 +94,24 @@ def named(book: Book, box: Range) -> Range | None:
     return Range(box.name, tab, r0, c0, box.rows, box.cols) if same else None
 
 
-def find(path: Path, engine: str, model: str | None, shared: Shared = ALONE) -> Found:
-    """Read a workbook and let `engine` compute it; see `verify` for what is raised."""
+def blank_cells(found: Found, name: str) -> NDArray[np.bool_]:
+    """Cells of a place that hold neither a formula nor a value; those of a view are the cells that it shows."""
+    box = named(found.book, found.blueprint.layout.ranges[name]) or found.blueprint.layout.ranges[name]
+    sheet = found.book.sheets.get(box.tab)
+    if sheet is None:
+        return np.ones((box.rows, box.cols), bool)
+    values = sheet.values.values_of(box.area)
+    empty = np.array([value is None for value in values.ravel()], dtype=bool).reshape(values.shape)
+    for area in sheet.areas():
+        if both := overlap(area, box.area):
+            empty[both[0] - box.row : both[2] - box.row + 1, both[1] - box.col : both[3] - box.col + 1] = False
+    return empty
+
+
+def find(path: Path, engine: str, model: str | None, shared: Shared = ALONE, card: Card | None = None) -> Found:
+    """Read a workbook and let `engine` compute it; see `verify` for what is raised. `card` overrules the file's."""
     with shared.open(path) as file:
-        blueprint = planned(file)
+        blueprint = planned(file, card)
         weights = {tab.name for tab in blueprint.layout.tabs if tab.lesson in {"matrix", "vectors"}}
         areas = _matrices(blueprint)
         book = file.book([tab for tab in file.outline.parts if tab not in weights], areas)
@@ -131,12 +145,12 @@ def _card(file: BookFile) -> Card:
     return read_card(file.book([tab] if tab in file.outline.parts else [], {}))
 
 
-def planned(file: BookFile) -> Blueprint:
-    """The plan that a workbook's card stands for, once it is sure that the file is large enough to hold it.
+def planned(file: BookFile, card: Card | None = None) -> Blueprint:
+    """The plan that a workbook's card (or `card`) stands for, once it is sure that the file is large enough to hold it.
 
     Raises `WorkbookError`.
     """
-    package, card = file.package, _card(file)
+    package, card = file.package, card or _card(file)
     most = sum(package.entry(part).file_size for part in file.outline.parts.values()) // LEAST_CELL
     try:
         if card.n_heads > len(file.outline.names):

@@ -75,7 +75,7 @@ def inspect_cells(book: Book, sheet: Sheet, places: Places) -> Iterator[Fault]:
     """Formulas and constants of one tab that are not what the plan lowers to."""
     found = book.sheets[sheet.tab.name]
     yield from _inspect_strange(found, sheet, places)
-    for cell in sheet.cells:
+    for cell in (cell for cell in sheet.cells if cell.kind is not Kind.BLANK):
         computed = cell.kind in COMPUTED
         area = (cell.row, cell.col) * 2 if cell.kind is Kind.ARRAY else None
         fault = _inspect_formula(found, cell.row, cell.col, str(cell.body), area) if computed else _inspect(found, cell)
@@ -97,7 +97,8 @@ def _fault(
 def _inspect_strange(found: Found, sheet: Sheet, places: Places) -> Iterator[Fault]:
     """Cells that a formula computes where the plan has a constant, or a part of an array formula."""
     arrays = [mass.box.area for mass in sheet.masses if mass.formula]
-    starts = {(c.row, c.col) for c in sheet.cells if c.kind in COMPUTED} | {area[:2] for area in arrays}
+    free = {*COMPUTED, Kind.BLANK}  # where formulas may stand
+    starts = {(c.row, c.col) for c in sheet.cells if c.kind in free} | {area[:2] for area in arrays}
     planned = {(c.row, c.col) for c in sheet.cells}
     plain = [mass.box.area for mass in sheet.masses if not mass.formula]
     for at, formula in found.formulas.items():

@@ -20,7 +20,7 @@ class Row(NamedTuple):
     own_gap: float
     total_gap: float
     worst_cell: str  # of the own gap, or of the total gap where the own gap is 0
-    status: str  # ok, follows (wrong only because an input is), or the kind of its first fault
+    status: str  # ok, follows (wrong only because an input is), blank (for a student), or the kind of its first fault
     first_cell: str = ""  # the first whose total gap is beyond tolerance
     cache_gap: float = 0.0  # of the cached values to those recalculated
 

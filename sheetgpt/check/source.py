@@ -102,7 +102,7 @@ def _prompt(book: Blueprint, weights: Weights, prompt: str) -> tuple[Env, str]:
     """
     tokenizer = weights.tokenizer()
     try:
-        ids, problem = _fitting(book.card, weights, tokenizer, prompt), ""
+        ids, problem = fitting(book.card, weights, tokenizer, prompt), ""
     except SheetGPTError as error:
         ids, problem = [], str(error)
     values = inputs(book.plan, prompt, ids, tokenizer)
@@ -111,7 +111,7 @@ def _prompt(book: Blueprint, weights: Weights, prompt: str) -> tuple[Env, str]:
     return {k: v for k, v in values.items() if not problem or k not in _OF_IDS}, problem
 
 
-def _fitting(card: Card, weights: Weights, tokenizer: Tokenizer, prompt: str) -> list[int]:
+def fitting(card: Card, weights: Weights, tokenizer: Tokenizer, prompt: str) -> list[int]:
     """The prompt's ids; raises `PromptError` where the workbook has no room for it."""
     ids = encode(prompt, weights, tokenizer)
     rows_for(ids, card.n_rows, weights.config)

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.check.details import Details
-from sheetgpt.check.evaluate import Layers, evaluate
+from sheetgpt.check.evaluate import Layers, attempt
 from sheetgpt.check.faults import Fault, FaultKind, shown
-from sheetgpt.check.found import Found, find
+from sheetgpt.check.found import Found, blank_cells, find
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
 from sheetgpt.check.places import Places
@@ -53,6 +53,11 @@ def verify(path: Path, engine: str = "ironcalc", model: str | None = None, share
     return _Check(find(path, engine, model, shared), engine, shared).report()
 
 
+def examine(workbook: Found, engine: str) -> Report:
+    """As `verify`, of what was found already."""
+    return _Check(workbook, engine).report()
+
+
 class _Check:
     """One run of verify: what was found, what was wanted, and the faults between them."""
 
@@ -71,12 +76,7 @@ class _Check:
 
     def _own(self, name: str) -> NDArray[Any]:
         """The place recomputed from the workbook's own inputs; NaN where those make no sense."""
-        expr = self.plan[name]
-        try:
-            with np.errstate(all="ignore"):
-                return evaluate(expr, self.found)
-        except (IndexError, ValueError, TypeError):
-            return np.full(expr.shape, None if name in self.plan.text else np.nan)
+        return attempt(self.plan, name, self.found)
 
     @cached_property
     def _labels(self) -> set[str]:
@@ -92,6 +92,13 @@ class _Check:
         """Whether some input of the place holds an error, or text for a number."""
         inputs = (i for i in self.plan.inputs(name) if i not in self.workbook.same)
         return any(failed(self.found[i]).any() for i in inputs)
+
+    def _unknown(self, name: str) -> NDArray[np.bool_] | bool:
+        """Cells that nobody can judge: a student has not filled them in, or what they are computed from."""
+        if name in self.blueprint.blank:
+            return blank_cells(self.workbook, name)
+        read = self.blueprint.after_blank.intersection(self.plan.inputs(name))
+        return any(blank_cells(self.workbook, i).any() for i in read)
 
     # ---- what is wrong
 
@@ -112,7 +119,9 @@ class _Check:
         told = self._told = _by_place(self._text_faults())
         for name in self.plan:
             report.rows.append(self._row(name, told))
-        everything = [fault for faults in told.values() for fault in faults] or list(self._drift(report.rows))
+        everything = [fault for faults in told.values() for fault in faults]
+        if not any(blank_cells(self.workbook, name).any() for name in self.blueprint.card.blank):
+            everything = everything or list(self._drift(report.rows))
         merged = _merged([self._with_token(fault) for fault in sorted(everything, key=self._order())])
         report.faults = Details(self.workbook, self.engine, self._own, merged).all()
         self._count(report)
@@ -181,6 +190,8 @@ class _Check:
             caught = expr.op == "usable"  # which says something else in its stead
             own = np.where(failed(self.found[name]) | caught, 0.0, own)  # an error that came in with an input
         total = gaps(self.found[name], self.wanted[name])
+        if name in self.blueprint.after_blank:
+            own = np.where(self._unknown(name), 0.0, own)
         if not any(fault.kind in _TELLS_ALL for fault in faults):
             faults += self._value_faults(name, own, wanted)
         cache_gap = 0.0
@@ -193,6 +204,8 @@ class _Check:
         shows = own if own.any() else total
         _, at = worst(shows)
         status = faults[0].kind.value if faults else "follows" if worst(total)[0] > TOTAL_TOLERANCE else "ok"
+        if name in self.blueprint.blank and blank_cells(self.workbook, name).all():
+            status = "blank"
         size = 0 if self.plan.is_view(name) else box.rows * box.cols
         cell = a1(box.row + at[0], box.col + at[1])
         over = first_over(total, TOTAL_TOLERANCE)
@@ -299,6 +312,7 @@ class _Check:
             first = min(f"{tab}!{t.stray}" for tab, t in zip(self.book.sheets, tallies, strict=True) if t.stray)
             report.unchecked.append(f"{strays:,} cells that the plan does not know, the first {first}")
         tabs = [tab.name for tab in self.blueprint.layout.tabs]
+        report.unchecked += self._left_blank()
         report.unchecked += unplanned(self.book, tabs, names_of(self.blueprint))
         if self.source.weights and self.source.weights.name != report.model:
             others = f"the weights are those of {self.source.weights.name!r}, the card names {report.model!r}"
@@ -308,6 +322,15 @@ class _Check:
             what = "weights, vocabulary and the input" if given else "weights and vocabulary"
             report.unchecked.append(f"{what} against their source: {self.source.note}")
 
+    def _left_blank(self) -> Iterator[str]:
+        """Places that a student was to fill in: whether that was done, and that their formulas are no plan's."""
+        blank = [name for name in self.blueprint.card.blank if blank_cells(self.workbook, name).any()]
+        filled = [name for name in self.blueprint.card.blank if name not in blank]
+        if blank:
+            yield f"left blank for the student: {', '.join(blank)}, and what follows from it"
+        if filled:
+            yield f"filled in by the student, of which values alone are compared: {', '.join(filled)}"
+
 
 def recalculated_differs(pages: Iterable[Sheet], values: Values) -> str:
     """The first cell where an engine's values differ from the numbers that were written; empty if none does."""
@@ -315,7 +338,7 @@ def recalculated_differs(pages: Iterable[Sheet], values: Values) -> str:
         computed = values.get(sheet.tab.name, Grid({}))
         for cell, found in _differing(sheet.cells, computed):
             return f"{sheet.tab.name}!{a1(cell.row, cell.col)}: {shown(found)}, not {shown(cell.cached)}"
-        for mass in (mass for mass in sheet.masses if mass.formula):
+        for mass in (mass for mass in sheet.masses if mass.formula and mass.cached):
             wanted = np.concatenate(list(mass.rows()))
             if at := first_over(gaps(computed.numbers(mass.box.area), wanted), TOTAL_TOLERANCE):
                 row, col = mass.box.row + at[0], mass.box.col + at[1]

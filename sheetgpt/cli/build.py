@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sheetgpt.cli.options import default_path, model_option, progress, workbook_options
+from sheetgpt.cli.options import default_path, listed, model_option, progress, workbook_options
 from sheetgpt.errors import one_line
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 @model_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.  [default: in outputs/]")
 @workbook_options
+@click.option(
+    "--blank",
+    multiple=True,
+    metavar="PLACE,...",
+    help="Leave these places to a student, such as h0.ln_1.var or h0.attn.head*.scores; `sheetgpt grade` marks them.",
+)
 @click.option(
     "--check/--no-check",
     default=None,
@@ -35,6 +41,7 @@ def build(
     fixed: bool,
     stages: str,
     compact: bool,
+    blank: tuple[str, ...],
     check: bool | None,
 ) -> None:
     """Write the workbook of PROMPT: GPT-2's forward pass as formulas, one tab per stage.
@@ -58,8 +65,9 @@ def build(
     if compact and check:
         raise click.UsageError("ironcalc does not read --compact files: leave out --check and verify with libreoffice")
     room = Room(tokens, characters, word_bytes, fixed)
-    path = output or default_path(prompt, weights.name, "" if part == WHOLE else str(part))
-    ask = partial(build_workbook, weights, prompt, path, room, part, progress=progress)
+    words = [str(part)] * (part != WHOLE) + ["exercise"] * bool(blank)
+    path = output or default_path(prompt, weights.name, ".".join(words))
+    ask = partial(build_workbook, weights, prompt, path, room, part, blank=listed(blank), progress=progress)
     try:
         built = ask(compact=compact, check=check, make_parent=output is None)
     finally:
@@ -81,6 +89,8 @@ def _tell(built: Built, path: Path, model: str, compact: bool) -> None:
         click.echo("LibreOffice opens no file of more than 2 GiB; --compact makes it a third smaller")
     if built.blueprint.card.stages != WHOLE:
         click.echo(f"stages      {built.blueprint.card.stages}")
+    if built.blueprint.card.blank:
+        click.echo(f"left blank  {', '.join(built.blueprint.card.blank)}")
     if "next.id" in plan:
         text, token, share = (env[name][0, 0] for name in ("next.text", "next.id", "top.prob"))
         click.echo(f"next token  {text}  (id {int(token)}, {share:.1%})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +40,11 @@ def workbook_options(command: Command) -> Command:
     for option in reversed(_WORKBOOK):
         command = option(command)
     return command
+
+
+def listed(given: Iterable[str]) -> list[str]:
+    """What an option says that may be given several times and takes several words, with commas between them."""
+    return [word.strip() for text in given for word in text.split(",") if word.strip()]
 
 
 def progress(step: str) -> None:

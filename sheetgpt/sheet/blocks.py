@@ -187,11 +187,25 @@ def _matrix(sheet: Sheet, mass: Mass, look: int, compact: bool) -> Iterator[Row]
     box = mass.box
     if box.row + box.rows > MAX_ROWS or box.col + box.cols > MAX_COLS:
         raise OutputError(f"{sheet.tab.name}!{a1(box.row, box.col)} is outside the grid")
+    if not mass.cached:
+        yield from _forgotten(mass, look)
+        return
     row = (_CompactRow if compact else _FullRow)(box, look)
     for r, numbers in enumerate(_texts(mass), box.row):
         xml = row.xml(r, numbers)
         if mass.formula and r == box.row:
             xml = xml.replace(b"<v>", _array(mass) + b"<v>", 1)
+        yield r, [(box.col, box.col + box.cols, xml)]
+
+
+def _forgotten(mass: Mass, look: int) -> Iterator[Row]:
+    """An array formula whose results are not in the file: programs compute what they find without a value."""
+    box = mass.box
+    columns = [column(box.col + c) for c in range(box.cols)]
+    for r in range(box.row, box.row + box.rows):
+        xml = "".join(f'<c r="{letters}{r + 1}" s="{look}"/>' for letters in columns).encode()
+        if r == box.row:
+            xml = xml.replace(b"/>", b">" + _array(mass) + b"</c>", 1)
         yield r, [(box.col, box.col + box.cols, xml)]
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
 
 from sheetgpt import __version__
 from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
@@ -30,6 +34,7 @@ class Card:
     live: Live | None = None  # room for a typed prompt; None where the workbook is made for one prompt
     version: str = __version__
     stages: Stages = WHOLE
+    blank: tuple[str, ...] = ()  # places whose formulas a student has to find, in the plan's order
 
     @property
     def n_weights(self) -> int:
@@ -46,6 +51,7 @@ class Card:
         """One line, for the cell named `sheetgpt.card`."""
         data = {"format": FORMAT, "sheetgpt": self.version, "model": self.model, "tokens": self.n_rows}
         data |= {} if self.stages == WHOLE else {"stages": str(self.stages)}
+        data |= {"blank": list(self.blank)} if self.blank else {}
         live = self.live and self.live._asdict()
         return json.dumps(data | {"live": live, "config": self.config.to_dict()})
 
@@ -66,7 +72,7 @@ class Card:
             live, stages = _live(data["live"]), Stages.parse(str(data.get("stages", "..")), config)
             if live and "prompt" not in stages:
                 raise WorkbookError(f"the card has room for a typed prompt, but its stages are {stages}")
-            return cls(model, config, n_rows, live, version, stages)
+            return cls(model, config, n_rows, live, version, stages, _blank(data.get("blank")))
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise WorkbookError(f"its card cannot be read ({type(error).__name__})") from None
         except WorkbookError:
@@ -85,6 +91,17 @@ def _live(data: object) -> Live | None:
         if type(data[name]) is not int or not least <= data[name] <= MAX_ROWS:
             raise WorkbookError(f"the card's {name} is {data[name]!r:.40}")
     return Live(**data)
+
+
+def _blank(data: object) -> tuple[str, ...]:
+    """Raises `WorkbookError` for anything that is not a list of different names."""
+    if data is None:
+        return ()
+    if not isinstance(data, list) or not data or not all(type(name) is str for name in data):
+        raise WorkbookError("the card's list of blank places is not a list of names")
+    if len(set(data)) < len(data):
+        raise WorkbookError("the card names a blank place twice")
+    return tuple(data)
 
 
 @dataclass(frozen=True)
@@ -109,12 +126,62 @@ class Blueprint:
         cells = _cells(plan)
         if cells > _MOST_CELLS:
             raise LayoutError(f"{cells:,} cells are too many for one workbook ({_MOST_CELLS:,})")
+        if card.blank and card.blank != (planned := tuple(name for name in plan if name in set(card.blank))):
+            raise LayoutError(
+                f"its card leaves places blank in another order than {', '.join(planned)[:200] or 'none'}"
+            )
+        if strange := next((name for name in card.blank if not _computed(plan, name)), ""):
+            raise LayoutError(f"its card leaves {strange} blank, which no formula computes")
         return cls(card, plan, lay_out(card.config, plan, live=card.live is not None, stages=card.stages))
+
+    def with_blank(self, patterns: Iterable[str]) -> Blueprint:
+        """The same with those places blank whose names the patterns fit (`h0.attn.head*.scores`), capitals or not.
+
+        Raises `LayoutError` for a pattern that fits no place with formulas of its own.
+        """
+        chosen = {name for pattern in patterns for name in matching(self.plan, pattern)}
+        return replace(self, card=replace(self.card, blank=tuple(name for name in self.plan if name in chosen)))
+
+    @cached_property
+    def blank(self) -> frozenset[str]:
+        """Places that a student fills in."""
+        return frozenset(self.card.blank)
+
+    @cached_property
+    def after_blank(self) -> frozenset[str]:
+        """Blank places, and all that follows from one: nobody knows their values before a student has filled in."""
+        known: set[str] = set(self.blank)
+        for name in self.plan if known else ():
+            if known.intersection(self.plan.inputs(name)):
+                known.add(name)
+        return frozenset(known)
 
     @property
     def cells(self) -> int:
         """Cells of all places."""
         return _cells(self.plan)
+
+
+def matching(plan: Plan, pattern: str) -> list[str]:
+    """Places with formulas of their own whose names fit a pattern; raises `LayoutError` where there are none."""
+    wanted = pattern.strip().casefold()
+    fitting = [name for name in plan if fnmatchcase(name.casefold(), wanted)]
+    if found := [name for name in fitting if _computed(plan, name)]:
+        return found
+    computed = [name for name in plan if _computed(plan, name)]
+    if fitting:
+        near = [name for name in plan.inputs(fitting[0]) if name in computed]
+        why = "shows cells of other places" if plan.is_view(fitting[0]) else "is given, not computed"
+        raise LayoutError(
+            f"{fitting[0]} {why} and cannot be left blank" + (f": try {', '.join(near[:3])}" * bool(near))
+        )
+    near = difflib.get_close_matches(wanted, computed, 3)
+    raise LayoutError(f"no place {pattern[:60]!r} to leave blank" + (f": did you mean {', '.join(near)}?" * bool(near)))
+
+
+def _computed(plan: Plan, name: str) -> bool:
+    """Whether formulas in cells of its own compute a place."""
+    return plan[name].op != "data" and not plan.is_view(name)
 
 
 def _cells(plan: Plan) -> int:

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     FORMULA = "formula"
     ARRAY = "array"  # an array formula of this one cell; those of many are a `Mass`
     LINK = "link"  # text that leads to another tab
+    BLANK = "blank"  # nothing yet: a student fills it in
 
 
 COMPUTED = frozenset({Kind.FORMULA, Kind.ARRAY})
@@ -51,6 +52,7 @@ class Style(StrEnum):
     ANSWER = "answer"
     PROBLEM = "problem"  # why there is no answer
     BYTES = "bytes"  # 1 to 255, or 0 for nothing, which is not shown
+    BLANK = "blank"  # for a student to fill in
     SPARSE = "sparse"  # a whole number, or nothing: what is below 0 or beyond any id is not shown
 
 
@@ -73,6 +75,7 @@ class Mass(NamedTuple):
     rows: Callable[[], Iterable[NDArray[Any]]]  # its numbers (float64) from the first row on, in pieces of whole rows
     style: Style = Style.PARAMETER
     formula: str | None = None  # the array formula, without `=`, that computes them all
+    cached: bool = True  # whether the file remembers what the array formula computed
 
 
 class Ladder(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -160,6 +160,7 @@ def _contents(book: Blueprint, tab: Tab) -> Sheet:
     cells = _head(book, tab)
     cells += [_text(CARD_ROW, 0, "Card", Style.HEADING), _text(CARD_ROW, 1, book.card.to_json(), Style.CODE)]
     facts = _card_facts(book.card.config)
+    facts += _blank_facts(book)
     cells += [
         _text(CARD_ROW + 1 + k, c, text, Style.NOTE) for k, pair in enumerate(facts) for c, text in enumerate(pair)
     ]
@@ -178,6 +179,15 @@ def _card_facts(c: ModelConfig) -> list[tuple[str, str]]:
         ("Vocabulary", f"{c.n_vocab} tokens; the model sees at most {c.n_ctx} at once"),
         ("Learned", f"{c.n_weights:,} numbers; the head is {'wte again' if c.tied else 'a matrix of its own'}"),
     ]
+
+
+def _blank_facts(book: Blueprint) -> list[tuple[str, str]]:
+    """What a student is to do, where places are blank."""
+    if not book.card.blank:
+        return []
+    boxes = [book.layout.ranges[name] for name in book.card.blank]
+    todo = [("", f"{box.name} on the tab {box.tab}, from {a1(box.row, box.col)} on") for box in boxes]
+    return [("To fill in", f"yellow cells with a border: formulas for {len(boxes)} places"), *todo]
 
 
 def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:
@@ -247,7 +257,7 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
         boxes = [book.layout.ranges[name] for name in band.names]
         cells += _list(book, boxes, words) if band.listed else _band_text(book, boxes, words)
         cells += _row_labels(book, boxes[0], env)
-        labelled += boxes if labels_of(boxes[0].name) else []
+        labelled += [box for box in boxes if box.name not in book.blank] if labels_of(boxes[0].name) else []
         for box in boxes:
             ruler = _token_ruler(book, box, env) if _BY_TOKEN.fullmatch(box.name) else _ruler(book, box)
             _sort(chain(ruler, _filled(book, box, env)), cells, masses)
@@ -291,6 +301,8 @@ def _numpy_shown(book: Blueprint, box: Range) -> str:
 
 
 def _formula_shown(book: Blueprint, box: Range) -> str:
+    if box.name in book.blank:
+        return f"{a1(box.row, box.col)}: YOUR FORMULA (fill in the yellow cells)"
     shown = examples(book.plan, box.name, book.layout.ranges)
     return "    ".join(f"{a1(box.row + f.r, box.col + f.c)}: {f}" for f in shown)
 
@@ -303,7 +315,7 @@ def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
     elif source := labels_of(box.name):
         labels = book.layout.ranges[source]
         for r in range(box.rows):
-            yield _label(box.row + r, 0, _text_of(book, labels, r, box.tab), env[source][r, 0])
+            yield _label(box.row + r, 0, _text_of(book, labels, r, box.tab), _known(book, source, env[source][r, 0]))
 
 
 def _text_of(book: Blueprint, labels: Range, r: int, seen_from: str) -> str:
@@ -321,7 +333,8 @@ def _rung_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
         if step:
             yield _static(box.row + 2 * rung, 0, step, Style.LABEL)
         else:
-            yield _label(box.row + 2 * rung, 0, words.cell(word, 0, box.tab), env["words.text"][word, 0])
+            text = _known(book, "words.text", env["words.text"][word, 0])
+            yield _label(box.row + 2 * rung, 0, words.cell(word, 0, box.tab), text)
 
 
 def labels_of(name: str) -> str:
@@ -333,7 +346,8 @@ def _token_ruler(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
     """Columns that stand for tokens: who is looked at."""
     tokens = book.layout.ranges["prompt.tokens"]
     for c in range(box.cols):
-        yield _label(box.row - 1, box.col + c, _text_of(book, tokens, c, box.tab), env["prompt.tokens"][c, 0])
+        text = _known(book, "prompt.tokens", env["prompt.tokens"][c, 0])
+        yield _label(box.row - 1, box.col + c, _text_of(book, tokens, c, box.tab), text)
 
 
 def _ruler(book: Blueprint, box: Range) -> Iterator[Cell | Mass]:
@@ -359,6 +373,9 @@ def _filled(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
         yield Mass(box, partial(_whole, env[box.name]), Style.GIVEN)
     elif book.plan.roles[box.name] is Role.INPUT:
         yield from _given(book, box, env)
+    elif box.name in book.blank:
+        for r, c in product(range(box.rows), range(box.cols)):
+            yield Cell(box.row + r, box.col + c, Kind.BLANK, "", Style.BLANK)
     else:
         yield from _computed(book, box, env)
 
@@ -372,13 +389,14 @@ def _given(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
 
 def _computed(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
     """A formula for each cell, or one array formula for all of them."""
-    values, style = env[box.name], _style(book, box.name)
+    values, style, known = env[box.name], _style(book, box.name), box.name not in book.after_blank
     for f in lower(book.plan, box.name, book.layout.ranges):
         if f.area == (box.rows, box.cols) != (1, 1):
-            yield Mass(box, partial(_whole, values), style, f.text)
+            yield Mass(box, partial(_whole, values), style, f.text, known)
         else:
             kind = Kind.FORMULA if f.area is None else Kind.ARRAY
-            yield Cell(box.row + f.r, box.col + f.c, kind, f.text, style, _plain(values[f.r, f.c]))
+            cached = _plain(values[f.r, f.c]) if known else None
+            yield Cell(box.row + f.r, box.col + f.c, kind, f.text, style, cached)
 
 
 def _read(env: Env, name: str) -> list[NDArray[Any]]:
@@ -424,4 +442,9 @@ def _static(row: int, col: int, value: Any, style: Style | None = None) -> Cell:
 
 
 def _label(row: int, col: int, ref: str, value: Any) -> Cell:
-    return Cell(row, col, Kind.FORMULA, ref, Style.LABEL, _plain(value))
+    return Cell(row, col, Kind.FORMULA, ref, Style.LABEL, None if value is None else _plain(value))
+
+
+def _known(book: Blueprint, name: str, value: Any) -> Any:
+    """The value of a place that labels show; None where it follows from what is left blank."""
+    return None if name in book.after_blank else value

@@ -43,6 +43,7 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": _GREEN, "border": 1},
     Style.PROBLEM: {"bold": True},
     Style.BYTES: {"num_format": "0;;"},
+    Style.BLANK: {"bg_color": "#FFFF99", "border": 1, "border_color": "#BF9000"},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
@@ -164,10 +165,12 @@ class _Styles:
     def looks(self, sheets: Iterable[Sheet]) -> Looks:
         """The number by which cells name each style; XlsxWriter gives it out on demand, but has no public way.
 
-        `Style.GIVEN` has one only where a matrix of `sheets` looks so: whole workbooks do without it.
+        `Style.GIVEN` has one only where a matrix of `sheets` looks so: whole workbooks do without it. Nothing that is
+        computed looks like `Style.BLANK`.
         """
         masses = {mass.style for sheet in sheets for mass in sheet.masses}
-        needed = {style: look for style, look in self._plain.items() if style in masses or style is not Style.GIVEN}
+        rare = {Style.GIVEN, Style.BLANK} - masses
+        needed = {style: look for style, look in self._plain.items() if style not in rare}
         return {style: look._get_xf_index() for style, look in needed.items()}
 
 
@@ -242,6 +245,10 @@ def _number(ws: Any, cell: Cell, look: Any) -> Any:
     return ws.write_number(cell.row, cell.col, cell.body, look)
 
 
+def _blank(ws: Any, cell: Cell, look: Any) -> Any:
+    return ws.write_blank(cell.row, cell.col, None, look)
+
+
 def _link(ws: Any, cell: Cell, look: Any) -> Any:
     return ws.write_url(cell.row, cell.col, f"internal:'{cell.target}'!A1", look, cell.body)
 
@@ -250,4 +257,5 @@ _WRITE: dict[Kind, Callable[[Any, Cell, Any], Any]] = {
     Kind.TEXT: _text,
     Kind.NUMBER: _number,
     Kind.LINK: _link,
+    Kind.BLANK: _blank,
 }
