@@ -74,9 +74,9 @@ def card_of(path: Path) -> Card:
 
 
 def _graded(path: Path, terms: Terms) -> Marked:
-    found = find(path, terms.engine, terms.model, terms.card)
+    found = find(path, terms.engine, terms.model, card=terms.card)
     if terms.model is None and found.source.weights is None:
-        found = find(path, terms.engine, found.blueprint.card.model, terms.card)  # says why the model is not here
+        found = find(path, terms.engine, found.blueprint.card.model, card=terms.card)  # says why the model is not here
     weights = found.source.weights
     if weights is None:
         raise WorkbookError(f"{path.name}: {found.source.note}")
@@ -157,7 +157,7 @@ class _Marker:
             copy = Path(folder, "book.xlsx")
             edit(self.path, copy, typed, {})
             card = self.handed_in.blueprint.card
-            return find(copy, self.terms.engine, self.terms.model or card.model, card)
+            return find(copy, self.terms.engine, self.terms.model or card.model, card=card)
 
     def _type(
         self, typed: dict[str, dict[tuple[int, int], Value]], name: str, values: NDArray[Any], where: Mask

@@ -20,12 +20,9 @@ COMMANDS = {
     "build": ("sheetgpt.cli.build", "Write the workbook of a prompt."),
     "plan": ("sheetgpt.cli.plan", "Tell what a build would give, before building."),
     "verify": ("sheetgpt.cli.verify", "Check a workbook: every cell, every formula, every weight."),
-<<<<<<< HEAD
     "audit": ("sheetgpt.cli.audit", "Check a workbook that others made, by a map of its tabs."),
     "mutate": ("sheetgpt.cli.mutate", "Tell how many faulty copies of a workbook verify catches."),
-=======
     "grade": ("sheetgpt.cli.grade", "Mark workbooks whose blank places students have filled in."),
->>>>>>> 9eacecab65c997e0004e5f41c2a10f239beb3f62
     "crosscheck": ("sheetgpt.cli.crosscheck", "Compare a workbook's logits with another implementation's."),
     "recalc": ("sheetgpt.cli.recalc", "Type values into a workbook and compute every formula anew."),
     "generate": ("sheetgpt.cli.text", "Continue a prompt, token by token."),
