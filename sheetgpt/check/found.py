@@ -98,10 +98,10 @@ def named(book: Book, box: Range) -> Range | None:
 def find(path: Path, engine: str, model: str | None) -> Found:
     """Read a workbook and let `engine` compute it; see `verify` for what is raised."""
     with open_book(path) as file:
-        card = _card(file)
-        blueprint = _blueprint(file, card)
+        card = card_of(file)
+        blueprint = blueprint_of(file, card)
         weights = {tab.name for tab in blueprint.layout.tabs if tab.lesson in {"matrix", "vectors"}}
-        areas = _matrices(blueprint)
+        areas = matrices_of(blueprint)
         book = file.book([tab for tab in file.outline.parts if tab not in weights], areas)
         _check_formulas(book, blueprint)
         computed: Values = get(engine).recalculate(book.path) if engine != CACHED else {}
@@ -122,8 +122,8 @@ def find(path: Path, engine: str, model: str | None) -> Found:
     return Found(book, blueprint, computed, values, facts, source, frozenset(same if source.weights else ()))
 
 
-def _card(file: BookFile) -> Card:
-    """The card, from the one tab on which it stands."""
+def card_of(file: BookFile) -> Card:
+    """The card, from the one tab on which it stands; raises `WorkbookError` where there is none."""
     try:
         tab = parse_ref(file.book([], {}).reference(CARD_NAME))[0]
     except ValueError:
@@ -131,8 +131,8 @@ def _card(file: BookFile) -> Card:
     return read_card(file.book([tab] if tab in file.outline.parts else [], {}))
 
 
-def _blueprint(file: BookFile, card: Card) -> Blueprint:
-    """The plan that the card stands for, once it is sure that the file is large enough to hold it."""
+def blueprint_of(file: BookFile, card: Card) -> Blueprint:
+    """The plan that the card stands for; raises `WorkbookError` where the file is too small to hold it."""
     package = file.package
     most = sum(package.entry(part).file_size for part in file.outline.parts.values()) // _LEAST_CELL
     try:
@@ -150,7 +150,7 @@ def _blueprint(file: BookFile, card: Card) -> Blueprint:
     return blueprint
 
 
-def _matrices(blueprint: Blueprint) -> dict[str, list[Area]]:
+def matrices_of(blueprint: Blueprint) -> dict[str, list[Area]]:
     """By tab: what should be numbers side by side."""
     areas: dict[str, list[Area]] = {}
     for name, box in blueprint.layout.ranges.items():

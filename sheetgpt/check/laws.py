@@ -322,7 +322,8 @@ def _rounding(x: Numbers, eps: float) -> Numbers:
     """
     largest = np.abs(x).max(axis=1, keepdims=True)
     ratio: Numbers = largest**2 / (x.var(axis=1, keepdims=True) + eps)
-    return _TIGHT + 64 * _DIGIT * (1 + ratio) * np.sqrt(x.shape[1])
+    tolerance: Numbers = _TIGHT + 64 * _DIGIT * (1 + ratio) * np.sqrt(x.shape[1])
+    return tolerance
 
 
 def _scale(x: Numbers) -> Numbers:
@@ -333,4 +334,4 @@ def _scale(x: Numbers) -> Numbers:
 
 def _alternating(x: Numbers, even: float, odd: float) -> Numbers:
     """One number for even rows, one for odd ones [T, 1]."""
-    return np.where(np.arange(len(x))[:, None] % 2 == 0, even, odd)
+    return np.asarray(np.where(np.arange(len(x))[:, None] % 2 == 0, even, odd))

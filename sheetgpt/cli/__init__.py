@@ -20,6 +20,7 @@ COMMANDS = {
     "build": ("sheetgpt.cli.build", "Write the workbook of a prompt."),
     "plan": ("sheetgpt.cli.plan", "Tell what a build would give, before building."),
     "verify": ("sheetgpt.cli.verify", "Check a workbook: every cell, every formula, every weight."),
+    "diff": ("sheetgpt.cli.diff", "Compare two workbooks: where they first differ."),
     "crosscheck": ("sheetgpt.cli.crosscheck", "Compare a workbook's logits with another implementation's."),
     "recalc": ("sheetgpt.cli.recalc", "Type values into a workbook and compute every formula anew."),
     "generate": ("sheetgpt.cli.text", "Continue a prompt, token by token."),
