@@ -74,6 +74,11 @@ class Difference:
     uncompared: list[str] = field(default_factory=list)
 
     @property
+    def first(self) -> Row | None:
+        """What differs first: a place if any does, else a label."""
+        return next((row for row in self.rows if row.place), next(iter(self.rows), None))
+
+    @property
     def exit_code(self) -> int:
         """0 equal, 1 they differ."""
         return 1 if self.told or self.rows else 0
@@ -167,12 +172,16 @@ class _Comparison:
         patches, unlike = self._patches()
         pairs = {(tab, self.b.tabs[fold]) for fold, tab in self.a.tabs.items() if fold in self.b.tabs}
         rank = {tab: i for i, tab in enumerate(self.a.book.tabs)}
+        unlabelled: list[str] = []
         for pair in sorted(pairs | patches.keys(), key=lambda p: (rank.get(p[0], len(rank)), p[1])):
             of_pair = patches.get(pair, [])
             loose = pair in pairs and not (unlike & set(pair)) and all(patch.a == patch.b for patch in of_pair)
             self._tab(*pair, of_pair, loose=loose)
             if pair in pairs and not loose:
-                self.out.uncompared.append(f"labels on {pair[0]}: its places stand elsewhere or have another shape")
+                unlabelled.append(pair[0])
+        if unlabelled:
+            where = f"{len(unlabelled)} tabs, the first {unlabelled[0]}, whose places stand elsewhere"
+            self.out.uncompared.append(f"labels on {where} or have another shape")
         if self.moved:
             self.out.uncompared.append(f"{self.moved:,} formulas that read other cells since places stand elsewhere")
         self.out.rows.sort(key=self._order())

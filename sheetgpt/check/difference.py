@@ -20,6 +20,7 @@ def to_json(found: Difference) -> str:
         "schema": SCHEMA,
         "exit_code": found.exit_code,
         "told": [told._asdict() for told in found.told],
+        "first": found.first and found.first._asdict(),
         "rows": [row._asdict() for row in found.rows],
     }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
@@ -66,10 +67,10 @@ def _table(found: Difference, *, places: bool) -> Iterator[str]:
 
 def _verdict(found: Difference) -> Iterator[str]:
     yield ""
-    if found.rows:
-        row = found.rows[0]
+    if row := found.first:
+        where = f"at {row.place}" if row.place else "in no place"
         elsewhere = f" (B: {row.cell_b})" if row.cell_b != row.cell_a else ""
-        yield f"FIRST: another {row.kind} at {row.place or 'a label'}, {row.tab}!{row.cell_a}{elsewhere}"
+        yield f"FIRST: another {row.kind} {where}, {row.tab}!{row.cell_a}{elsewhere}"
         yield f"  A  {row.a}"
         yield f"  B  {row.b}" + (f"   (gap {row.gap:.1e} at most)" if row.gap else "")
     for reason in found.uncompared:
