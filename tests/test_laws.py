@@ -207,9 +207,18 @@ DEFINITIONS: list[tuple[str, str, Any, dict[str, str]]] = [
         "the mask hides nothing",
         "MASKED",
         -1.0,
-        {module.MASK: "h0.attn.head0.pattern", module.CAUSAL: "h0.attn.head0.max"},
+        {
+            module.MASK: "h0.attn.head0.pattern",
+            module.CONVEX: "h0.attn.head0.z",  # it reads rows that it should not
+            module.CAUSAL: "h0.attn.head0.z",
+        },
     ),
-    ("softmax does not divide", "softmax_rows", no_division, {module.SUMS: "h0.attn.head0.pattern"}),
+    (
+        "softmax does not divide",
+        "softmax_rows",
+        no_division,
+        {module.SUMS: "h0.attn.head0.pattern", module.CONVEX: "h0.attn.head0.z"},
+    ),
     ("squares for exponentials", "softmax_rows", squares, {module.SOFTMAX_SHIFT: "h0.attn.head0.pattern"}),
     ("later keys count more", "softmax_rows", nearer_is_more, {module.ORDER: "h0.attn.out"}),
     (
@@ -224,7 +233,7 @@ DEFINITIONS: list[tuple[str, str, Any, dict[str, str]]] = [
         no_mean,
         {module.MEAN: "h0.ln_1.normalized", module.NORM_SHIFT: "h0.ln_1.normalized"},
     ),
-    ("the MLP sees all tokens", "mlp", leaking, {module.CAUSAL: "h0.mlp.post"}),
+    ("the MLP sees all tokens", "mlp", leaking, {module.CAUSAL: "h0.mlp.post", module.ORDER: "h0.mlp.out"}),
 ]
 
 
