@@ -113,7 +113,7 @@ def find(path: Path, engine: str, model: str | None, shared: Shared = ALONE, car
     with shared.open(path) as file:
         blueprint = planned(file, card)
         weights = {tab.name for tab in blueprint.layout.tabs if tab.lesson in {"matrix", "vectors"}}
-        areas = _matrices(blueprint)
+        areas = matrices_of(blueprint)
         book = file.book([tab for tab in file.outline.parts if tab not in weights], areas)
         _check_formulas(book, blueprint)
         computed: Values = shared.recalculate(engine, file) if engine != CACHED else {}
@@ -136,8 +136,8 @@ def find(path: Path, engine: str, model: str | None, shared: Shared = ALONE, car
     return Found(book, blueprint, computed, values, facts, source, frozenset(same if source.weights else ()))
 
 
-def _card(file: BookFile) -> Card:
-    """The card, from the one tab on which it stands."""
+def card_of(file: BookFile) -> Card:
+    """The card, from the one tab on which it stands; raises `WorkbookError` where there is none."""
     try:
         tab = parse_ref(file.book([], {}).reference(CARD_NAME))[0]
     except ValueError:
@@ -150,7 +150,7 @@ def planned(file: BookFile, card: Card | None = None) -> Blueprint:
 
     Raises `WorkbookError`.
     """
-    package, card = file.package, card or _card(file)
+    package, card = file.package, card or card_of(file)
     most = sum(package.entry(part).file_size for part in file.outline.parts.values()) // LEAST_CELL
     try:
         if card.n_heads > len(file.outline.names):
@@ -165,7 +165,7 @@ def planned(file: BookFile, card: Card | None = None) -> Blueprint:
     return blueprint
 
 
-def _matrices(blueprint: Blueprint) -> dict[str, list[Area]]:
+def matrices_of(blueprint: Blueprint) -> dict[str, list[Area]]:
     """By tab: what should be numbers side by side."""
     areas: dict[str, list[Area]] = {}
     for name, box in blueprint.layout.ranges.items():

@@ -23,6 +23,7 @@ COMMANDS = {
     "audit": ("sheetgpt.cli.audit", "Check a workbook that others made, by a map of its tabs."),
     "mutate": ("sheetgpt.cli.mutate", "Tell how many faulty copies of a workbook verify catches."),
     "grade": ("sheetgpt.cli.grade", "Mark workbooks whose blank places students have filled in."),
+    "diff": ("sheetgpt.cli.diff", "Compare two workbooks: where they first differ."),
     "crosscheck": ("sheetgpt.cli.crosscheck", "Compare a workbook's logits with another implementation's."),
     "recalc": ("sheetgpt.cli.recalc", "Type values into a workbook and compute every formula anew."),
     "generate": ("sheetgpt.cli.text", "Continue a prompt, token by token."),

@@ -30,11 +30,14 @@ def edit(
     typed: Mapping[str, Cells],
     computed: Mapping[str, Cells],
     limits: Limits = LIMITS,
+    *,
+    over: bool = False,
 ) -> dict[str, list[Area]]:
     """Write to `dst` a copy of the workbook `src` in which cells hold other values, by tab and (row, column).
 
     `typed` is for cells without a formula: those not in it keep theirs. `computed` is what the cells that formulas
-    compute remember: those not in it remember nothing. Every cell that gets a value must stand in the file.
+    compute remember: those not in it remember nothing. Every cell that gets a value must stand in the file. With
+    `over`, formulas in `typed` cells give way; of an array formula all cells must be typed.
 
     Returns the areas (inclusive, from 0) that formulas compute, by tab, for the tabs that have any. `dst` is a new
     file, or one open for writing. Raises `WorkbookError`.
@@ -48,7 +51,7 @@ def edit(
             for part, info in package.entries.items():
                 tab = tabs.get(part, "")
                 if part in tabs and (typed.get(tab) or computed.get(tab) or _may_compute(package, part)):
-                    editor = Editor(typed.get(tab, {}), computed.get(tab, {}), strings.numbers)
+                    editor = Editor(typed.get(tab, {}), computed.get(tab, {}), strings.numbers, over=over)
                     _write(out, info, _edited(package, part, editor))
                     found[tab] = editor.areas
                 elif part == strings.part:

@@ -45,13 +45,14 @@ class Editor:
     Before `parser` is fed a piece, `take` must have it; what `take` returns lags by about a cell.
     """
 
-    def __init__(self, typed: Cells, computed: Cells, shared: Mapping[str, int]) -> None:
+    def __init__(self, typed: Cells, computed: Cells, shared: Mapping[str, int], *, over: bool = False) -> None:
         self.parser = xml_parser()
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.DefaultHandler = self._mark
         self.areas: list[Area] = []
         self._typed, self._results, self._shared = dict(typed), dict(computed), shared  # what has not been met yet
+        self._over = over  # whether formulas give way to what is typed
         self._cursor, self._bodies = Cursor(), Bodies()
         self._tags: dict[str, str] = {}
         self._skip, self._inside = 0, False
@@ -136,10 +137,11 @@ class Editor:
         self._found.clear()
 
     def _content(self, at: int, tag: str | None, attrs: dict[str, str]) -> None:
+        row, col = self._cursor.row, self._cursor.col
+        gone = self._over and not self._computed and (row, col) in self._typed  # a formula is cut as a value is
         if tag in ("v", "is", "f"):
-            self._child, self._value = at, tag != "f"
-        if tag == "f":
-            row, col = self._cursor.row, self._cursor.col
+            self._child, self._value = at, tag != "f" or gone
+        if tag == "f" and not gone:
             area = row, col, row, col
             if attrs.get("t") in ("array", "dataTable"):
                 area = anchored(attrs.get("ref"), (row, col))
