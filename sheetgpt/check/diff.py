@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.check.faults import shown
+from sheetgpt.check.formula import canonical
 from sheetgpt.check.found import matrices_of, planned
-from sheetgpt.check.inspect import canonical
-from sheetgpt.check.places import area_of
 from sheetgpt.check.result import CACHED
 from sheetgpt.engines import Values, get
 from sheetgpt.errors import WorkbookError
@@ -206,7 +205,7 @@ class _Comparison:
                 shapes.append(f"{name} ({x.rows} x {x.cols}, {y.rows} x {y.cols})")
                 unlike |= {x.tab, y.tab}
             elif x.tab in self.a.tabs.values() and y.tab in self.b.tabs.values():
-                patch = _Patch(name, area_of(x), area_of(y), one.plan.roles[name], name in one.plan.text)
+                patch = _Patch(name, x.area, y.area, one.plan.roles[name], name in one.plan.text)
                 patches.setdefault((x.tab, y.tab), []).append(patch)
         if shapes:
             self.out.uncompared.append(f"{len(shapes):,} places of another shape, the first {shapes[0]}")
