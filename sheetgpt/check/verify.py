@@ -26,6 +26,7 @@ from sheetgpt.check.source import expected, facts
 from sheetgpt.check.tally import tally
 from sheetgpt.engines import Values, get
 from sheetgpt.models.weights import digest
+from sheetgpt.plan.checks import ALL, RECORDED
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_cell
@@ -74,8 +75,8 @@ class _Check:
 
     @cached_property
     def _labels(self) -> set[str]:
-        """Places whose cells label rows."""
-        return {labels_of(name) for name in self.plan} & set(self.plan)
+        """Places whose cells label rows, and the light that Contents shows."""
+        return ({labels_of(name) for name in self.plan} | {ALL}) & set(self.plan)
 
     @cached_property
     def _labels_differ(self) -> bool:
@@ -188,13 +189,17 @@ class _Check:
 
     def _value_faults(self, name: str, gap: NDArray[np.float64], wanted: NDArray[Any]) -> Iterator[Fault]:
         role = self.plan.roles[name]
-        tolerance = _TOLERANCES.get(role, 0.0)
+        tolerance = TOTAL_TOLERANCE if self._adds_up(name) else _TOLERANCES.get(role, 0.0)
         at = first_over(gap, tolerance)
         if at is None:
             return
         kind = {Role.PARAMETER: FaultKind.WEIGHT, Role.VALUE: FaultKind.VALUE}.get(role, FaultKind.INPUT)
         more = int((gap > tolerance).sum()) - 1
         yield self._fault(kind, name, at, self._raw(name, at), _item(wanted, at), float(gap[at]), more)
+
+    def _adds_up(self, name: str) -> bool:
+        """Whether a place holds sums of whole matrices: programs add up millions of numbers in another order."""
+        return self.plan[name].op == "fingerprints" or name.endswith(RECORDED)
 
     def _digest_faults(self, name: str, differs: bool) -> Iterator[Fault]:
         """A weight whose numbers are not those recorded, where there is no source to say which."""

@@ -14,6 +14,7 @@ from typing import Any
 import xlsxwriter
 
 from sheetgpt.errors import OutputError
+from sheetgpt.plan.checks import NO_ANSWER, OK
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import column
 from sheetgpt.sheet.blocks import Looks, splice
@@ -42,11 +43,16 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.TOKEN: {},
     Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": _GREEN, "border": 1},
     Style.PROBLEM: {"bold": True},
+    Style.LIGHT: {"bold": True, "align": "left"},
+    Style.GAP: {"num_format": "[=0]0;0.0E+00", "align": "center"},
+    Style.FOUND: {},
+    Style.RECORDED: {"bg_color": _SAND},
     Style.BYTES: {"num_format": "0;;"},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
 _WIDTHS = {
+    "check": [(0, 0, 26), (1, 1, 12), (2, 2, 10), (3, 3, 84), (4, 15, 13)],
     "prompt": [(1, 1, 60)],
     "prompt_fixed": [(1, 1, 60)],
     "prompt_slice": [(1, 1, 60)],
@@ -154,6 +160,8 @@ class _Styles:
         self.masked = book.add_format({"font_color": "#BFBFBF", "num_format": '"masked"'})
         self.alarm = book.add_format({"font_color": "#FFFFFF", "bg_color": "#C00000"})
         self.mark = book.add_format({"bold": True, "bg_color": "#F8CBAD"})
+        self.right = book.add_format({"font_color": "#1E4620", "bg_color": "#A9D08E"})
+        self.unanswered = book.add_format({"font_color": "#404040", "bg_color": _SAND})
         self.past = book.add_format({"font_color": "#BFBFBF"})
         self.padding = book.add_format({"font_color": "#BFBFBF", "bg_color": "#F2F2F2"})
 
@@ -187,12 +195,23 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
     for cell in (c for c in sheet.cells if c.style is Style.PROBLEM):
         here = Range("", sheet.tab.name, cell.row, cell.col, 1, 1)
         _format_where(ws, here, f"LEN({a1(cell.row, cell.col)})>0", styles.alarm)
+    for box in sheet.lights:
+        _colour_lights(ws, box, styles)
     if sheet.ladder:
         _mark_merges(ws, sheet.ladder, styles)
 
 
 def _format_where(ws: Any, box: Range, criteria: str, look: Any) -> None:
     ws.conditional_format(*_corners(box), {"type": "formula", "criteria": f"={criteria}", "format": look})
+
+
+def _colour_lights(ws: Any, box: Range, styles: _Styles) -> None:
+    """Green, sand or red; what is neither of the first two is red, an error and a text that somebody typed too."""
+    at = a1(box.row, box.col)
+    right, unanswered = f'OR({at}="{OK}",LEFT({at},4)="All ")', f'ISNUMBER(SEARCH("{NO_ANSWER}",{at}))'
+    _format_where(ws, box, f"IF(ISERROR({at}),TRUE,NOT(OR({right},{unanswered})))", styles.alarm)
+    _format_where(ws, box, unanswered, styles.unanswered)
+    _format_where(ws, box, f"AND({right},NOT({unanswered}))", styles.right)
 
 
 def _mark_merges(ws: Any, ladder: Ladder, styles: _Styles) -> None:
