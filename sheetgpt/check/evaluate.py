@@ -169,10 +169,10 @@ def _fingerprint(x: Array) -> list[float]:
 
 
 def _finite(x: Array) -> Array:
-    return np.isfinite(x).sum(keepdims=True).astype(float)
+    return np.asarray(np.isfinite(x).sum(keepdims=True), dtype=float)
 
 
-def _join(x: object, y: object) -> str:
+def _join(x: float | str, y: float | str) -> str:
     return "".join(part if isinstance(part, str) else f"{part:.0f}" for part in (x, y))
 
 

@@ -96,4 +96,4 @@ class Sheet(NamedTuple):
     masked: Sequence[Range] = ()  # scores that hide what comes later
     labelled: Sequence[Range] = ()  # whose rows are characters, words or tokens: grey where the prompt has none
     ladder: Ladder | None = None
-    lights: Sequence[Range] = ()  # texts that are green or red
+    lights: Sequence[Range] = ()  # green or red, each row by the text in its first cell

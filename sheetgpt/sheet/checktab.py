@@ -28,16 +28,17 @@ def told(book: Blueprint, tab: Tab, words: Lesson) -> Iterator[Cell]:
                 yield from _headings(box, "Stage", "Light", "Wrong")
             yield from _line(box.row, at[0], _sizes(book, at[0]))
         else:
-            yield from _table(book, box, *at, words)
+            yield from _table(book, box, at[0], at[1], words)
 
 
 def _table(book: Blueprint, box: Range, stage: str, kind: str, words: Lesson) -> Iterator[Cell]:
     """The rows of a stage's laws, or of its weights."""
     yield from _headings(box, _ROWS[kind].format(stage), "Light", "Value")
     if kind == "weights":
-        for start, whose in ((CHECK_COLUMNS["found"], "now"), (CHECK_COLUMNS["recorded"], "recorded")):
+        for start, whose in ((CHECK_COLUMNS["found"], "now"), (CHECK_COLUMNS["recorded"], "as recorded")):
+            yield _text(box.row - 2, start, whose, Style.NAME)
             for c, mark in enumerate(_MARKS, start):
-                yield _text(box.row - 1, c, f"{mark} {whose}", Style.HEADING)
+                yield _text(box.row - 1, c, mark, Style.RULER)
     names = rows_of(book, stage, kind)
     for r in range(box.rows):
         yield from _line(box.row + r, names[r], words.meaning(kind if kind == "weights" else names[r]))

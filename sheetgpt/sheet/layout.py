@@ -126,8 +126,9 @@ def lay_out(config: ModelConfig, plan: Plan, *, live: bool = False, stages: Stag
     """A range for every place of the plan; raises `LayoutError` where the file format's limits are passed."""
     contents = Tab("Contents", "contents" if stages == WHOLE else "contents_slice")
     given = tuple(name for name, role in plan.roles.items() if role is Role.UPSTREAM)
-    steps = (*prompt_tabs(live, "prompt" in stages), Tab("Input", "input", (Band(given),)), *stage_tabs(config), check_tab(plan))
-    tabs = (contents, *_planned(plan, (*steps, *parameter_tabs(stages.weights(config), live))))
+    steps = (*prompt_tabs(live, "prompt" in stages), Tab("Input", "input", (Band(given),)), *stage_tabs(config))
+    parameters = parameter_tabs(stages.weights(config), live)
+    tabs = (contents, *_planned(plan, (*steps, *check_tab(plan), *parameters)))
     ranges: dict[str, Range] = {}
     for tab in tabs:
         place = {"vectors": _vectors, "check": _checks}.get(tab.lesson, _bands)
@@ -172,14 +173,15 @@ def stage_tabs(config: ModelConfig) -> Iterator[Tab]:
     yield Tab("Next token", "next", (best, top))
 
 
-def check_tab(plan: Plan) -> Tab:
+def check_tab(plan: Plan) -> Iterator[Tab]:
     """The lights: all at once, those of the stages, and for each stage those of its laws and of its weights."""
     names = [name for name in plan if name.partition(".")[0] == AT]
     single = [(name,) for name in (f"{AT}.all", f"{AT}.wrong", f"{AT}.limit") if name in names]
     groups = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
     groups.sort(key=lambda group: group.count("."))  # those of stages come first
     bands = [tuple(name for name in names if name.rpartition(".")[0] == group) for group in groups if group != AT]
-    return Tab("Check", "check", tuple(map(Band, [*single, *bands])))
+    if names:
+        yield Tab("Check", "check", tuple(map(Band, [*single, *bands])))
 
 
 def _tokenizer_tabs(tokens: Band) -> Iterator[Tab]:

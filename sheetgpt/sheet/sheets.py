@@ -28,6 +28,7 @@ from sheetgpt.sheet.lower import examples, lower
 
 Env = Mapping[str, NDArray[Any]]
 CARD_ROW = HEAD  # row of the card on Contents
+_BANNER = 6  # columns over which the light on Contents is coloured
 _MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
 
 _VOCABULARY_ROWS = frozenset({"logits", "probs.exp", "probs"})
@@ -55,8 +56,7 @@ _STYLES = [
     (re.compile(r"next\.id|top\.id|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
     (re.compile(r".*\.pattern|probs|top\.prob"), Style.SHARE),
     (re.compile(r"check\.(.*\.light|all)"), Style.LIGHT),
-    (re.compile(r"check\.(.*\.value|limit)"), Style.GAP),
-    (re.compile(r"check\.(.*\.)?wrong"), Style.WHOLE),
+    (re.compile(r"check\.(.*\.value|limit|(.*\.)?wrong)"), Style.GAP),
     (re.compile(r"check\..*\.found"), Style.FOUND),
     (re.compile(r"check\..*\.recorded"), Style.RECORDED),
 ]  # fmt: skip
@@ -157,7 +157,9 @@ def _links(book: Blueprint, tab: Tab) -> list[Cell]:
 
 
 def _weights_of(book: Blueprint, tab: Tab) -> list[Tab]:
-    """Parameter tabs that the formulas of a stage tab read."""
+    """Parameter tabs that the formulas of a stage tab read; the checks read all."""
+    if tab.lesson == "check":
+        return []
     read = {i for band in tab.bands for name in band.names for i in book.plan.inputs(name)}
     learned = [name for name in book.plan if name in read and book.plan.roles[name] is Role.PARAMETER]
     return list({t.name: t for t in map(book.layout.tab_of, learned)}.values()) if tab.group == "stage" else []
@@ -168,7 +170,7 @@ def _weights_of(book: Blueprint, tab: Tab) -> list[Tab]:
 
 def _contents(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     cells = _head(book, tab)
-    light = Range("", tab.name, CARD_ROW - 1, 1, 1, 1)
+    light = Range("", tab.name, CARD_ROW - 1, 1, 1, _BANNER)
     cells.append(_text(light.row, 0, "Checks", Style.HEADING))
     cells.append(Cell(light.row, 1, Kind.FORMULA, ALL, Style.LIGHT, str(env[ALL][0, 0])))
     cells += [_text(CARD_ROW, 0, "Card", Style.HEADING), _text(CARD_ROW, 1, book.card.to_json(), Style.CODE)]
@@ -253,7 +255,8 @@ def _check(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     boxes = [book.layout.ranges[name] for band in tab.bands for name in band.names]
     for box in boxes:
         _sort(_filled(book, box, env), cells, masses)
-    return Sheet(tab, cells, masses, lights=[box for box in boxes if _style(book, box.name) is Style.LIGHT])
+    lights = [box for box in boxes if _style(book, box.name) is Style.LIGHT]
+    return Sheet(tab, cells, masses, lights=[box._replace(cols=3) if box.name == ALL else box for box in lights])
 
 
 # ---- the tabs of the pipeline ----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import column
 from sheetgpt.sheet.blocks import Looks, splice
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Ladder, Sheet, Style
-from sheetgpt.sheet.layout import Range
+from sheetgpt.sheet.layout import CHECK_WORDS, Range
 
 _BLUE, _GREEN, _GREY, _SAND = "#DDEBF7", "#E2EFDA", "#7F7F7F", "#FFF2CC"
 _FORMATS: dict[Style, dict[str, object]] = {
@@ -44,15 +44,15 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": _GREEN, "border": 1},
     Style.PROBLEM: {"bold": True},
     Style.LIGHT: {"bold": True, "align": "left"},
-    Style.GAP: {"num_format": "[=0]0;0.0E+00", "align": "center"},
-    Style.FOUND: {},
-    Style.RECORDED: {"bg_color": _SAND},
+    Style.GAP: {"num_format": "[=0]0;[<1]0.0E+00;General", "align": "center"},
+    Style.FOUND: {"align": "center"},
+    Style.RECORDED: {"align": "center", "bg_color": _SAND},
     Style.BYTES: {"num_format": "0;;"},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
 _WIDTHS = {
-    "check": [(0, 0, 26), (1, 1, 12), (2, 2, 10), (3, 3, 84), (4, 15, 13)],
+    "check": [(0, 0, 26), (1, 1, 12), (2, 2, 10), (3, 3, 80), (4, 15, 16)],
     "prompt": [(1, 1, 60)],
     "prompt_fixed": [(1, 1, 60)],
     "prompt_slice": [(1, 1, 60)],
@@ -207,7 +207,7 @@ def _format_where(ws: Any, box: Range, criteria: str, look: Any) -> None:
 
 def _colour_lights(ws: Any, box: Range, styles: _Styles) -> None:
     """Green, sand or red; what is neither of the first two is red, an error and a text that somebody typed too."""
-    at = a1(box.row, box.col)
+    at = f"${a1(box.row, box.col)}"
     right, unanswered = f'OR({at}="{OK}",LEFT({at},4)="All ")', f'ISNUMBER(SEARCH("{NO_ANSWER}",{at}))'
     _format_where(ws, box, f"IF(ISERROR({at}),TRUE,NOT(OR({right},{unanswered})))", styles.alarm)
     _format_where(ws, box, unanswered, styles.unanswered)
@@ -244,8 +244,9 @@ def _frame(ws: Any, sheet: Sheet) -> None:
         ws.set_column(first, last, width)
     ws.freeze_panes(1, 1)
     ws.set_landscape()
-    ws.fit_to_pages(1, 1)
-    ws.print_area(0, 0, min(max(c.row for c in sheet.cells), _PRINT_ROWS), _PRINT_COLS)
+    last, checks = max(c.row for c in sheet.cells), sheet.tab.lesson == "check"
+    ws.fit_to_pages(1, 0 if checks else 1)
+    ws.print_area(0, 0, last if checks else min(last, _PRINT_ROWS), CHECK_WORDS if checks else _PRINT_COLS)
     if sheet.tab.group == "parameters":
         ws.set_tab_color("#9DC3E6")
 
