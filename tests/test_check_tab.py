@@ -98,8 +98,8 @@ def rewritten(place: str, old: str, new: str, *red: str, nth: int = 0) -> tuple[
 
 BROKEN: list[tuple[Mutant, set[str]]] = [
     broken("h1.mlp.c_fc.w", 3, 2, NUMBER.format("0.5"), "h1.mlp.c_fc.w"),
-    broken("wte", 255, 7, NUMBER.format("{v}00001"), "wte"),
-    broken("check.h0.weights.recorded", 0, 3, NUMBER.format("{v}1"), "h0.ln_1.g"),
+    broken("wte", 255, 7, NUMBER.format("0.5"), "wte"),
+    broken("check.h0.weights.recorded", 0, 3, NUMBER.format("1{v}"), "h0.ln_1.g"),
     broken("check.h0.weights.recorded", 0, 1, NUMBER.format("9"), "h0.ln_1.g"),
     rewritten("h0.attn.head1.exp", "-h0.attn.head1.max", ""),  # softmax is the same: nothing is wrong
     rewritten("h1.attn.head0.pattern", "/h1.attn.head0.sum", "/2", "h1.attn.pattern.rows"),
@@ -112,7 +112,7 @@ BROKEN: list[tuple[Mutant, set[str]]] = [
     rewritten("h1.ln_1.out", "+h1.ln_1.b", "", "h1.ln_1.out"),
     rewritten("h1.resid_mid", "h0.resid_post", "embed.out", "h1.resid_mid.sum"),
     rewritten("embed.out", "+", "-", "embed.out.sum"),
-    rewritten("probs", "probs.sum", "2", "probs.total"),
+    rewritten("probs", "probs.sum", "(4*probs.sum)", "probs.total"),
     rewritten("next.id", "-1", "+1000", "next.id.range"),
     rewritten("next.logit", "MAX(", "MIN(", "next.logit.most"),
     rewritten("top.logit", "LARGE(", "SMALL(", "next.logit.most", "top.prob.order"),

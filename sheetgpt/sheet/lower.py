@@ -213,7 +213,7 @@ def _fingerprint(here: Here, *matrices: Range) -> str:
 
 
 def _apart(here: Here, found: Range, wanted: Range) -> str:
-    pairs = [(x.cell(here.r, c, here.box.tab) for x in (found, wanted)) for c in range(found.cols)]
+    pairs = [tuple(x.cell(here.r, c, here.box.tab) for x in (found, wanted)) for c in range(found.cols)]
     return f"MAX({','.join(f'ABS({a}-{b})/(1+ABS({b}))' for a, b in pairs)})"
 
 
