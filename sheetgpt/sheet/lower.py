@@ -44,6 +44,9 @@ ARRAY: dict[str, tuple[str, int, tuple[int, ...]]] = {
     "same": ("{}", 9, (9,)),
 }
 
+# Of any number of arguments: `_text` and `_cell_text` write these themselves.
+OF_MANY = frozenset({"worst", "stack"})
+
 # Whole-range reductions give one value from many cells without array evaluation.
 _REDUCES = frozenset({"max", "sum", "argmax", "numbers", "unlit"})
 
