@@ -58,7 +58,9 @@ def _added(parts: Iterable[Expr]) -> Expr:
 def _laws(p: Plan, stage: str, config: ModelConfig, limit: Expr, none: Expr | None) -> Expr:
     """A row for each law: how far it is from holding, and its light [k, 1]."""
     at = f"{AT}.{stage}.law"
-    value = p(f"{at}.value", apply("stack", *laws_of(p, stage, config).values()))
+    laws = laws_of(p, stage, config)
+    p.row_names[at] = list(laws)
+    value = p(f"{at}.value", apply("stack", *laws.values()))
     light: Expr | str = apply("where", value <= limit, OK, WRONG)
     return p(f"{at}.light", apply("usable", light if none is None else apply("where", none, NO_ANSWER, light), WRONG))
 
@@ -66,6 +68,7 @@ def _laws(p: Plan, stage: str, config: ModelConfig, limit: Expr, none: Expr | No
 def _weights(p: Plan, stage: str, weights: list[Expr], limit: Expr) -> Expr:
     """A row for each matrix: its numbers, those recorded, how far they are apart, and its light [k, 1]."""
     at = f"{AT}.{stage}.weights"
+    p.row_names[at] = [str(w.name) for w in weights]
     found = p(f"{at}.found", apply("fingerprints", *weights))  # [k, 6]
     recorded = p.data(f"{AT}.{stage}{RECORDED}", (len(weights), FINGERPRINT))
     value = p(f"{at}.value", apply("apart", found, recorded))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sheetgpt.plan.checks import AT, laws_of, weights_of
+from sheetgpt.plan.checks import AT
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Style
 from sheetgpt.sheet.layout import CHECK_COLUMNS, CHECK_WORDS, Range, Tab
@@ -46,10 +46,7 @@ def _table(book: Blueprint, box: Range, stage: str, kind: str, words: Lesson) ->
 
 def rows_of(book: Blueprint, stage: str, kind: str) -> list[str]:
     """What each row of a table is about: the names of laws, or of weights."""
-    config = book.card.config
-    if kind == "weights":
-        return weights_of(book.plan, stage, config, book.card.stages)
-    return list(laws_of(book.plan, stage, config))
+    return book.plan.row_names.get(f"{AT}.{stage}.{kind}", [])
 
 
 def _sizes(book: Blueprint, stage: str) -> str:
