@@ -36,6 +36,7 @@ from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.sheets import labels_of, names_of, sheets
 
 # How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
+_CATCHES = frozenset({"usable", "stack", "fingerprints"})  # ops that may give a value where an input has failed
 _TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE}
 
 
@@ -172,7 +173,7 @@ class _Check:
         wanted = self.wanted[name] if given else self._own(name)
         own = gaps(self.found[name], wanted)
         if self._inputs_fail(name):
-            caught = expr.op == "usable"  # which says something else in its stead
+            caught = expr.op in _CATCHES  # which give something else in its stead
             own = np.where(failed(self.found[name]) | caught, 0.0, own)  # an error that came in with an input
         total = gaps(self.found[name], self.wanted[name])
         faults += self._value_faults(name, own, wanted)
