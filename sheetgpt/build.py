@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sheetgpt.check.evaluate import run
-from sheetgpt.check.inputs import LEAST_TOKENS, inputs, live_for, upstream
+from sheetgpt.check.inputs import LEAST_TOKENS, inputs, live_for, recorded, upstream
 from sheetgpt.check.source import Env, facts
 from sheetgpt.check.verify import recalculated_differs
 from sheetgpt.engines import get
@@ -98,7 +98,7 @@ def evaluated(
     n_rows = rows_for(ids, room.tokens, model.config, 1 if fixed else LEAST_TOKENS)
     live = None if fixed else live_for(prompt, n_rows, room.characters, room.word_bytes, tokenizer)
     blueprint = Blueprint.of(Card(model.name, model.config, n_rows, live, stages=stages))
-    given = inputs(blueprint.plan, prompt, ids, tokenizer)
+    given = inputs(blueprint.plan, prompt, ids, tokenizer) | recorded(blueprint.plan, model)
     before = upstream(blueprint, given, model)
     env = run(blueprint.plan, given, before, model)
     if not np.array_equal(env["prompt.ids"], given_ids(ids, n_rows)["prompt.ids"]):

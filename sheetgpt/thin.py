@@ -32,7 +32,7 @@ class _ThinPlan(Plan):
     def __init__(self, plan: Plan, rows: Mapping[str, int]) -> None:
         super().__init__()
         self._places = {name: replace(e, shape=(rows.get(name, e.shape[0]), e.shape[1])) for name, e in plan.items()}
-        self.roles, self.text = plan.roles, plan.text
+        self.roles, self.text, self.row_names = plan.roles, plan.text, plan.row_names
 
 
 class Thin:

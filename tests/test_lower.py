@@ -13,7 +13,7 @@ from sheetgpt.plan.live import Live
 from sheetgpt.plan.ops import READS_CELLS, SHAPE, VIEWS, Expr, apply, lit
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.classic import CLASSIC, check_formula
-from sheetgpt.sheet.lower import ARRAY, FILL, formula_text, lower, number
+from sheetgpt.sheet.lower import ARRAY, FILL, OF_MANY, formula_text, lower, number
 
 GOLDEN = Path(__file__).parent / "golden"
 LIVE = Live(n_chars=6, n_bytes=4, n_merges=2, n_ranges=9)
@@ -22,8 +22,8 @@ X, Y, COLUMN, CELL = (Expr("data", shape=s, name=n) for n, s in
 
 
 def test_every_op_has_a_shape_a_numpy_and_a_formula_rule() -> None:
-    assert set(SHAPE) == set(ARRAY) | set(FILL)
-    assert set(FILL) == set(READS_CELLS)
+    assert set(SHAPE) == set(ARRAY) | set(FILL) | OF_MANY
+    assert set(FILL) | {"stack"} == set(READS_CELLS)
     assert set(NUMPY) == set(SHAPE) | (VIEWS - {"columns"})
     assert not set(ARRAY) & set(FILL)
 

@@ -15,6 +15,7 @@ from sheetgpt.plan.names import STEPS, check_name, from_transformer_lens
 from sheetgpt.plan.ops import SHAPE, VIEWS, Expr, apply, columns, concat
 from sheetgpt.plan.plan import Plan, Role, say
 from sheetgpt.plan.stages import WHOLE, Stages
+from sheetgpt.sheet.blueprint import Blueprint, Card
 
 GOLDEN = Path(__file__).parent / "golden"
 LIVE = Live(n_chars=6, n_bytes=4, n_merges=2, n_ranges=9)
@@ -140,6 +141,7 @@ def test_every_op_appears_in_the_model() -> None:
                 visit(arg)
 
     exact = replace(GPT2_SMALL, activation="gelu")
-    for expr in [*gpt2(exact, 2).values(), *gpt2(GPT2_SMALL, 2, LIVE).values()]:
+    checked = Blueprint.of(Card("small", GPT2_SMALL, 2)).plan
+    for expr in [*gpt2(exact, 2).values(), *gpt2(GPT2_SMALL, 2, LIVE).values(), *checked.values()]:
         visit(expr)
     assert used == set(SHAPE) | VIEWS | {"data", "lit"}

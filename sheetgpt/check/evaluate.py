@@ -158,6 +158,24 @@ def _drawn(ladder: Array, table: Array) -> Array:
     return out
 
 
+def _fingerprints(*matrices: Array) -> Array:
+    return np.array([_fingerprint(x) for x in matrices])
+
+
+def _fingerprint(x: Array) -> list[float]:
+    rows, cols = x.shape
+    ordered = np.sin(np.arange(1, rows + 1)) @ (x @ np.cos(np.arange(1, cols + 1)))
+    return [rows, cols, _finite(x).item(), x.sum(), np.vdot(x, x), ordered]
+
+
+def _finite(x: Array) -> Array:
+    return np.asarray(np.isfinite(x).sum(keepdims=True), dtype=float)
+
+
+def _join(x: float | str, y: float | str) -> str:
+    return "".join(part if isinstance(part, str) else f"{part:.0f}" for part in (x, y))
+
+
 def _rung(ladder: Array, words: Array) -> Array:
     n = words.shape[1]
     return ladder[2 * n - 2 :: 2 * n, :n]
@@ -183,11 +201,17 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "sum": lambda x: x.sum(keepdims=True),
     "argmax": lambda x: np.array([[np.nan if np.isnan(x).any() else float(x.argmax())]]),
     "same": lambda x: x,
+    "worst": lambda *parts: np.max([np.abs(x).max() for x in parts], keepdims=True),
+    "numbers": _finite,
+    "unlit": lambda x: (~np.isin(x, ("OK", "no answer"))).sum(keepdims=True).astype(float),
     "rowmean": lambda x: x.mean(axis=1, keepdims=True),
     "rowvar": lambda x: x.var(axis=1, keepdims=True),
     "rowmax": lambda x: x.max(axis=1, keepdims=True),
     "rowsum": lambda x: x.sum(axis=1, keepdims=True),
     "rowcount": lambda x: (x >= 0).sum(axis=1, keepdims=True),
+    "apart": lambda x, y: (np.abs(x - y) / (1 + np.abs(y))).max(axis=1, keepdims=True),
+    "stack": lambda *parts: np.array([[np.ravel(x)[0]] for x in parts], dtype=float),
+    "fingerprints": _fingerprints,
     "above": lambda first, x: np.vstack([np.reshape(first, (1, 1)), x[:-1]]),
     "below": lambda last, x: np.vstack([x[1:], np.reshape(last, (1, 1))]),
     "cumsum": lambda x: x.cumsum(axis=0),
@@ -198,6 +222,7 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "find": _find,
     "locate": _locate,
     "length": _each(len),
+    "join": _each(_join, object),
     "istext": _each(lambda x: isinstance(x, str)),
     "code": _each(lambda text: ord(text[0]) if text else np.nan),
     "char": _each(lambda code: chr(int(code)), object),

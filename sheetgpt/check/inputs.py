@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.check.evaluate import Env, run
+from sheetgpt.check.evaluate import Env, evaluate, run
 from sheetgpt.errors import PromptError
 from sheetgpt.models.prompt import given, given_ids, given_tables, longest_word
 from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.models.unicode import class_ranges
+from sheetgpt.plan.checks import AT, LIMIT, RECORDED
 from sheetgpt.plan.live import UNTYPED, Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.plan import Plan, Role
@@ -31,7 +32,15 @@ def inputs(plan: Plan, prompt: str, ids: list[int], tokenizer: Tokenizer) -> dic
         values |= given_tables(n_rows, plan["chars.pos"].shape[0] - 1, tokenizer)
     texts = [tokenizer.visible(i) for i in ids] + [""] * (n_rows - len(ids))
     values["prompt.tokens"] = np.array(texts, dtype=object)[:, None]
-    return {name: values[name] for name, role in plan.roles.items() if role is Role.INPUT}
+    names = (name for name, role in plan.roles.items() if role is Role.INPUT and not name.startswith(AT + "."))
+    return {name: values[name] for name in names}
+
+
+def recorded(plan: Plan, weights: Env) -> dict[str, NDArray[Any]]:
+    """What the checks take as given: how far a value may be off, and what each matrix of the source adds up to."""
+    names = [name.removesuffix(RECORDED) for name in plan if name.endswith(RECORDED)]
+    marks = {name + RECORDED: evaluate(plan[f"{name}.weights.found"], weights) for name in names}
+    return marks | {f"{AT}.limit": np.array([[LIMIT]])}
 
 
 def upstream(book: Blueprint, given: Env, weights: Env) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sheetgpt.check.evaluate import Layers, run
-from sheetgpt.check.inputs import inputs, live_for, upstream
+from sheetgpt.check.inputs import inputs, live_for, recorded, upstream
 from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.tokenizer import Tokenizer
@@ -105,7 +105,7 @@ def _prompt(book: Blueprint, weights: Weights, prompt: str) -> tuple[Env, str]:
         ids, problem = fitting(book.card, weights, tokenizer, prompt), ""
     except SheetGPTError as error:
         ids, problem = [], str(error)
-    values = inputs(book.plan, prompt, ids, tokenizer)
+    values = inputs(book.plan, prompt, ids, tokenizer) | recorded(book.plan, weights)
     if book.card.live:
         return values | given_ids(ids, book.card.n_rows), ""
     return {k: v for k, v in values.items() if not problem or k not in _OF_IDS}, problem

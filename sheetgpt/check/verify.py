@@ -28,6 +28,7 @@ from sheetgpt.check.source import facts
 from sheetgpt.check.tally import tally
 from sheetgpt.engines import Values, get
 from sheetgpt.models.weights import digest
+from sheetgpt.plan.checks import ALL, RECORDED
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_cell
@@ -37,6 +38,7 @@ from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.sheets import labels_of, names_of
 
 # How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
+_CATCHES = frozenset({"usable", "stack", "fingerprints"})  # ops that may give a value where an input has failed
 _TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE}
 
 _LEAVES_INPUTS = frozenset({FaultKind.ENGINE, FaultKind.STALE})  # a place is compared on what the engine made of them
@@ -80,8 +82,8 @@ class _Check:
 
     @cached_property
     def _labels(self) -> set[str]:
-        """Places whose cells label rows."""
-        return {labels_of(name) for name in self.plan} & set(self.plan)
+        """Places whose cells label rows, and the light that Contents shows."""
+        return ({labels_of(name) for name in self.plan} | {ALL}) & set(self.plan)
 
     @cached_property
     def _labels_differ(self) -> bool:
@@ -187,7 +189,7 @@ class _Check:
         wanted = self.wanted[name] if given else self._own(name)
         own = gaps(self.found[name], wanted)
         if self._inputs_fail(name):
-            caught = expr.op == "usable"  # which says something else in its stead
+            caught = expr.op in _CATCHES  # which give something else in its stead
             own = np.where(failed(self.found[name]) | caught, 0.0, own)  # an error that came in with an input
         total = gaps(self.found[name], self.wanted[name])
         if name in self.blueprint.after_blank:
@@ -214,7 +216,7 @@ class _Check:
 
     def _value_faults(self, name: str, gap: NDArray[np.float64], wanted: NDArray[Any]) -> Iterator[Fault]:
         role = self.plan.roles[name]
-        tolerance = _TOLERANCES.get(role, 0.0)
+        tolerance = TOTAL_TOLERANCE if self._adds_up(name) else _TOLERANCES.get(role, 0.0)
         at = first_over(gap, tolerance)
         if at is None:
             return
@@ -237,6 +239,10 @@ class _Check:
         cached, missing = self._cached(name)
         gap = np.minimum(gaps(cached, wanted), gaps(cached, self.wanted[name]))
         return not bool((missing | (gap > TOTAL_TOLERANCE))[over].any())
+
+    def _adds_up(self, name: str) -> bool:
+        """Whether a place holds sums of whole matrices: programs add up millions of numbers in another order."""
+        return self.plan[name].op == "fingerprints" or name.endswith(RECORDED)
 
     def _digest_faults(self, name: str, differs: bool) -> Iterator[Fault]:
         """A weight whose numbers are not those recorded, where there is no source to say which."""

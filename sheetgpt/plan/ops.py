@@ -13,6 +13,7 @@ from sheetgpt.errors import PlanError
 
 Shape = tuple[int, int]
 Scalar = float | int | str
+FINGERPRINT = 6  # numbers by which a matrix is known again: see `fingerprints`
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,9 @@ class Expr:
 
     def __radd__(self, other: Scalar) -> Expr:
         return apply("add", other, self)
+
+    def __rsub__(self, other: Scalar) -> Expr:
+        return apply("sub", other, self)
 
     def __truediv__(self, other: Expr | Scalar) -> Expr:
         return apply("div", self, other)
@@ -135,6 +139,12 @@ def _rows_of(table: Shape, ids: Shape) -> Shape:
     return ids[0], max(ids[1], table[1])
 
 
+def _apart(a: Shape, b: Shape) -> Shape:
+    if a != b:
+        raise PlanError(f"rows of {a} and {b} cannot be compared")
+    return a[0], 1
+
+
 def _column(*shapes: Shape) -> Shape:
     if wide := [s for s in shapes if s[1] != 1]:
         raise PlanError(f"one column is wanted, not {wide[0]}")
@@ -168,12 +178,20 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "sum": lambda a: (1, 1),
     "argmax": lambda a: (1, 1),  # of a column; from 0; the first of equals
     "same": lambda a: a,  # the same value at another place
+    "worst": lambda *parts: (1, 1),  # the largest size, sign aside, of all numbers of one or several
+    "numbers": lambda a: (1, 1),  # how many cells hold a number
+    "unlit": lambda lights: (1, 1),  # how many lights say neither "OK" nor "no answer"
     # along a row
     "rowmean": lambda a: (a[0], 1),
     "rowvar": lambda a: (a[0], 1),  # population variance
     "rowmax": lambda a: (a[0], 1),
     "rowsum": lambda a: (a[0], 1),
     "rowcount": lambda a: (a[0], 1),  # how many are 0 or more
+    "apart": _apart,  # the largest gap to a row of the same length, relative to 1 + its number
+    # a formula of its own for each row
+    "stack": lambda *parts: (len(parts), 1),  # numbers one below the other
+    # rows, columns, numbers, sum, sum of squares, and the sum of each number times sin(row) cos(column), from 1
+    "fingerprints": lambda *parts: (len(parts), FINGERPRINT),
     # down a column
     "above": _column,  # above(first, x): the row above; `first` where there is none
     "below": _column,  # below(last, x): the row below; `last` where there is none
@@ -196,6 +214,7 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "suffixes": lambda text, rows: rows,  # the text from each character on; empty after its end
     "contraction": _column,  # 2 or 3 where the text begins with 's 't 're 've 'm 'll 'd, else 0
     "utf8": lambda code, size: (code[0], 4),  # the bytes of a character; 0 where it has fewer
+    "join": _broadcast,  # one text, or whole number, and then the other
     "istext": _broadcast,  # whether a cell holds text, not a number
     "usable": _broadcast,  # x, or the text y where x cannot be computed
     # byte pair encoding
@@ -215,6 +234,8 @@ READS_CELLS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("length", "istext", "code", "char", "without", "usable", "normal"), ()),
     "whereis": (0, 1, 2),
     "suffixes": (0, 1),
+    "apart": (0, 1),
+    **dict.fromkeys(("stack", "fingerprints"), ()),
     "utf8": (0, 1),
     "spell": (0, 1, 2, 3),
     "ladder": (0, 1, 2, 3),
@@ -226,4 +247,4 @@ READS_CELLS: dict[str, tuple[int, ...]] = {
 VIEWS = frozenset({"columns", "concat"})
 
 # Ops whose value is text whatever their arguments are.
-TEXTS = frozenset({"char", "without", "suffixes", "drawn"})
+TEXTS = frozenset({"char", "without", "suffixes", "drawn", "join"})

@@ -44,6 +44,7 @@ class Plan(Mapping[str, Expr]):
         self._folded: set[str] = set()
         self.roles: dict[str, Role] = {}
         self.text: set[str] = set()  # places that hold text
+        self.row_names: dict[str, list[str]] = {}  # of places whose rows are formulas of their own: what each is about
 
     def __call__(self, name: str, expr: Expr) -> Expr:
         """Name `expr`; raises `PlanError` for a name that is taken or illegal, or an input that is not in the plan."""

@@ -12,6 +12,7 @@ from functools import cached_property
 from sheetgpt import __version__
 from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.checks import add_checks
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.plan import Plan
@@ -123,6 +124,7 @@ class Blueprint:
                 f"{card.n_rows} words of {card.live.n_bytes} bytes have more merges than a sheet has rows"
             )
         plan = gpt2(card.config, card.n_rows, card.live, card.stages)
+        add_checks(plan, card.config, card.stages, card.live is not None)
         cells = _cells(plan)
         if cells > _MOST_CELLS:
             raise LayoutError(f"{cells:,} cells are too many for one workbook ({_MOST_CELLS:,})")

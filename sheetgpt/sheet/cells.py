@@ -51,6 +51,10 @@ class Style(StrEnum):
     TOKEN = "token"
     ANSWER = "answer"
     PROBLEM = "problem"  # why there is no answer
+    LIGHT = "light"  # OK, or not
+    GAP = "gap"  # a number that is 0 but for rounding
+    FOUND = "found"  # a number that is compared digit by digit
+    RECORDED = "recorded"  # the same, as it was
     BYTES = "bytes"  # 1 to 255, or 0 for nothing, which is not shown
     BLANK = "blank"  # for a student to fill in
     SPARSE = "sparse"  # a whole number, or nothing: what is below 0 or beyond any id is not shown
@@ -95,3 +99,4 @@ class Sheet(NamedTuple):
     masked: Sequence[Range] = ()  # scores that hide what comes later
     labelled: Sequence[Range] = ()  # whose rows are characters, words or tokens: grey where the prompt has none
     ladder: Ladder | None = None
+    lights: Sequence[Range] = ()  # green or red, each row by the text in its first cell

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from sheetgpt.errors import LayoutError
 from sheetgpt.models.config import ModelConfig, Shape
-from sheetgpt.plan.ops import span
+from sheetgpt.plan.checks import AT
+from sheetgpt.plan.ops import FINGERPRINT, span
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.stages import WHOLE, Stages
 from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, cell, column, fixed, tab_ref
@@ -29,6 +30,9 @@ CHARS = (
     *("run", "short", "reach", "togo", "start", "word", "left"),  # where words start
 )
 WORDS = ("pos", "text", "at", "length", "offset", "size", "byte", "symbol", "known", "lacking")
+CHECK_HEAD = 2  # a blank row, and one of headings, above a table of checks
+CHECK_WORDS = 3  # the column that says in words what is checked
+CHECK_COLUMNS = {"all": 1, "light": 1, "wrong": 2, "limit": 2, "value": 2, "found": 4, "recorded": 4 + FINGERPRINT}
 _PITCH = 4  # columns from one narrow place to the next, so that the names above can be read
 _LISTED_PITCH = 2  # where only short names stand above
 
@@ -128,10 +132,11 @@ def lay_out(config: ModelConfig, plan: Plan, *, live: bool = False, stages: Stag
     contents = Tab("Contents", "contents" if stages == WHOLE else "contents_slice")
     given = tuple(name for name, role in plan.roles.items() if role is Role.UPSTREAM)
     steps = (*prompt_tabs(live, "prompt" in stages), Tab("Input", "input", (Band(given),)), *stage_tabs(config))
-    tabs = (contents, *_planned(plan, (*steps, *parameter_tabs(stages.weights(config), live))))
+    parameters = parameter_tabs(stages.weights(config), live)
+    tabs = (contents, *_planned(plan, (*steps, *check_tab(plan), *parameters)))
     ranges: dict[str, Range] = {}
     for tab in tabs:
-        place = _vectors if tab.lesson == "vectors" else _bands
+        place = {"vectors": _vectors, "check": _checks}.get(tab.lesson, _bands)
         for box in place(tab, plan):
             ranges[box.name] = _checked(box)
     _add_views(plan, ranges)
@@ -171,6 +176,17 @@ def stage_tabs(config: ModelConfig) -> Iterator[Tab]:
     best = Band(("next.id", "next.text", "next.bytes", "next.logit"))
     top = Band(("top.rank", "top.id", "top.text", "top.logit", "top.prob"))
     yield Tab("Next token", "next", (best, top))
+
+
+def check_tab(plan: Plan) -> Iterator[Tab]:
+    """The lights: all at once, those of the stages, and for each stage those of its laws and of its weights."""
+    names = [name for name in plan if name.partition(".")[0] == AT]
+    single = [(name,) for name in (f"{AT}.all", f"{AT}.wrong", f"{AT}.limit") if name in names]
+    groups = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    groups.sort(key=lambda group: group.count("."))  # those of stages come first
+    bands = [tuple(name for name in names if name.rpartition(".")[0] == group) for group in groups if group != AT]
+    if names:
+        yield Tab("Check", "check", tuple(map(Band, [*single, *bands])))
 
 
 def _tokenizer_tabs(tokens: Band) -> Iterator[Tab]:
@@ -258,6 +274,18 @@ def _vectors(tab: Tab, plan: Plan) -> Iterator[Range]:
     """One vector a row under one ruler, as in a table."""
     for r, name in enumerate(tab.bands[0].names):
         yield Range(name, tab.name, HEAD + 1 + r, LEFT, *plan[name].shape)
+
+
+def _checks(tab: Tab, plan: Plan) -> Iterator[Range]:
+    """Tables one below the other, whose columns are the same in all."""
+    top, depth = HEAD, 1
+    for band in tab.bands:
+        first = band.names[0]
+        top += CHECK_HEAD if first.count(".") > min(depth, 2) else 0  # stages follow each other, tables do not
+        depth = first.count(".")
+        for name in band.names:
+            yield Range(name, tab.name, top, CHECK_COLUMNS[name.rpartition(".")[2]], *plan[name].shape)
+        top += plan[first].shape[0]
 
 
 def _add_views(plan: Plan, ranges: dict[str, Range]) -> None:

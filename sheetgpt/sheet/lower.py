@@ -18,9 +18,10 @@ from sheetgpt.plan.plan import Plan
 from sheetgpt.sheet.classic import check_formula
 from sheetgpt.sheet.layout import Range
 
-# Formula and how tightly it binds: comparison 1, sum 3, product 4, power 6, a call or a name 9.
+# Formula and how tightly it binds: comparison 1, joined texts 2, sum 3, product 4, power 6, a call or a name 9.
 ARRAY: dict[str, tuple[str, int, tuple[int, ...]]] = {
     # op: (text, binding of the whole, binding that each argument needs)
+    "join": ("{}&{}", 2, (2, 2)),
     "le": ("{}<={}", 1, (2, 2)),
     "lt": ("{}<{}", 1, (2, 2)),
     "eq": ("{}={}", 1, (2, 2)),
@@ -38,11 +39,16 @@ ARRAY: dict[str, tuple[str, int, tuple[int, ...]]] = {
     "max": ("MAX({})", 9, (0,)),
     "sum": ("SUM({})", 9, (0,)),
     "argmax": ("MATCH(MAX({0}),{0},0)-1", 3, (0,)),
+    "numbers": ("COUNT({})", 9, (0,)),
+    "unlit": ('ROWS({0})-COUNTIF({0},"OK")-COUNTIF({0},"no answer")', 3, (0,)),
     "same": ("{}", 9, (9,)),
 }
 
+# Of any number of arguments: `_text` and `_cell_text` write these themselves.
+OF_MANY = frozenset({"worst", "stack"})
+
 # Whole-range reductions give one value from many cells without array evaluation.
-_REDUCES = frozenset({"max", "sum", "argmax"})
+_REDUCES = frozenset({"max", "sum", "argmax", "numbers", "unlit"})
 
 
 def number(value: float) -> str:
@@ -201,6 +207,19 @@ def _drawn(here: Here, ladder: Range, table: Range) -> str:
     return f'IF({rank}={_NO_MERGE},"",{rank}&"")'
 
 
+def _fingerprint(here: Here, *matrices: Range) -> str:
+    x = matrices[here.r]
+    rows, columns = f"ROW({x.name})-{x.row}", f"TRANSPOSE(COLUMN({x.name}))-{x.col}"
+    ordered = f"SUMPRODUCT(SIN({rows}),MMULT({x.name},COS({columns})))"
+    plain = (f"{function}({x.name})" for function in ("ROWS", "COLUMNS", "COUNT", "SUM", "SUMSQ"))
+    return (*plain, ordered)[here.c]
+
+
+def _apart(here: Here, found: Range, wanted: Range) -> str:
+    pairs = [tuple(x.cell(here.r, c, here.box.tab) for x in (found, wanted)) for c in range(found.cols)]
+    return f"MAX({','.join(f'ABS({a}-{b})/(1+ABS({b}))' for a, b in pairs)})"
+
+
 _NO_MERGE = number(NO_MERGE)
 
 FILL: dict[str, Callable[..., str]] = {
@@ -211,6 +230,8 @@ FILL: dict[str, Callable[..., str]] = {
     "rowcount": lambda here, x: f'COUNTIF({here.row(x)},">=0")',
     "above": lambda here, first, x: here.at(x, -1) if here.r else here.at(first),
     "below": lambda here, last, x: here.at(x, 1) if here.r < x.rows - 1 else here.at(last),
+    "apart": _apart,
+    "fingerprints": _fingerprint,
     "cumsum": lambda here, x: f"{here.own(0, -1)}+{here.at(x)}" if here.r else here.at(x),
     "runs": _runs,
     "countdown": _countdown,
@@ -238,7 +259,7 @@ FILL: dict[str, Callable[..., str]] = {
 }
 
 # FILL formulas that compare a whole range inside, so each must be entered as an array formula of one cell.
-_ARRAY_CELLS = frozenset({"whereis"})
+_ARRAY_CELLS = frozenset({"whereis", "stack", "fingerprints"})
 
 _FROM_ABOVE = frozenset({"above", "cumsum", "countdown", "suffixes"})
 _SUM = 3  # how tightly a sum binds
@@ -300,6 +321,8 @@ def _cell_text(expr: Expr, here: Here, ranges: Mapping[str, Range], needs: int) 
         return here.at(ranges[expr.name])
     if expr.op == "lit":
         return _literal(expr.value, needs)
+    if expr.op == "stack":  # of which each row is a formula over whole ranges
+        return _text(expr.args[here.r], needs)
     if expr.op in FILL:
         args: list[Arg] = [ranges[a.name] if a.name else _cell_text(a, here, ranges, _SUM) for a in expr.args]
         text, binds = FILL[expr.op](here, *args), _SUM if expr.op in _ARE_SUMS else 9
@@ -326,6 +349,8 @@ def _text(expr: Expr, needs: int) -> str:
         return expr.name
     if expr.op == "lit":
         return _literal(expr.value, needs)
+    if expr.op == "worst":
+        return f"MAX({','.join(f'ABS({_text(a, 0)})' for a in expr.args)})"
     if expr.op not in ARRAY:
         raise PlanError(f"{expr.op} has no array formula: name it, so that it gets cells of its own")
     template, binds, wanted = ARRAY[expr.op]

@@ -13,18 +13,22 @@ from numpy.typing import NDArray
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.weights import file_name
+from sheetgpt.plan.checks import ALL, RECORDED
 from sheetgpt.plan.plan import Role, say
-from sheetgpt.plan.stages import WHOLE, pipeline, told
+from sheetgpt.plan.stages import WHOLE, pipeline
+from sheetgpt.plan.stages import told as stages_told
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
+from sheetgpt.sheet.checktab import told
 from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Range, Tab
 from sheetgpt.sheet.lessons import Lesson, lesson
 from sheetgpt.sheet.lower import examples, lower
 
 Env = Mapping[str, NDArray[Any]]
 CARD_ROW = HEAD  # row of the card on Contents
+_BANNER = 6  # columns over which the light on Contents is coloured
 _MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
 
 _VOCABULARY_ROWS = frozenset({"logits", "probs.exp", "probs"})
@@ -34,7 +38,7 @@ _LABELS = [
     (re.compile(r"chars\..*"), "chars.text"),
     (re.compile(r"words\..*"), "words.text"),
     (re.compile(r"prompt\.(pos|ids|row|tokens|bytes|word|from)"), "prompt.tokens"),
-    (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe)(\..*)?|ln_f\.last"), ""),
+    (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe|check)(\..*)?|ln_f\.last"), ""),
     (re.compile(r".*"), "prompt.tokens"),
 ]
 _BY_TOKEN = re.compile(r".*\.head\d+\.(scores|exp|pattern)")
@@ -51,6 +55,10 @@ _STYLES = [
     (re.compile(r"words\.(symbol|token|at)|merges\.ladder|prompt\.word"), Style.SPARSE),
     (re.compile(r"next\.id|top\.id|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
     (re.compile(r".*\.pattern|probs|top\.prob"), Style.SHARE),
+    (re.compile(r"check\.(.*\.light|all)"), Style.LIGHT),
+    (re.compile(r"check\.(.*\.value|limit|(.*\.)?wrong)"), Style.GAP),
+    (re.compile(r"check\..*\.found"), Style.FOUND),
+    (re.compile(r"check\..*\.recorded"), Style.RECORDED),
 ]  # fmt: skip
 
 
@@ -74,7 +82,9 @@ def sheets(book: Blueprint, env: Env, facts: list[ParameterFact], rows: Rows | N
     rows = rows or (lambda name: partial(_read, env, name))
     for tab in book.layout.tabs:
         if tab.lesson.startswith("contents"):
-            yield _contents(book, tab)
+            yield _contents(book, tab, env)
+        elif tab.lesson == "check":
+            yield _check(book, tab, env)
         elif tab.lesson == "parameters":
             yield _parameters(book, tab, facts)
         elif tab.lesson == "vectors":
@@ -119,7 +129,7 @@ def _part(book: Blueprint) -> dict[str, object]:
     return {
         "stages": stages,
         "n_stages": len(stages.among(config)),
-        "pipeline": told(config),
+        "pipeline": stages_told(config),
         "n_pipeline": len(pipeline(config)),
         "whose": "the model" if stages == WHOLE else f"the model that {stages} reads",
         "entrance": "Prompt" if "prompt" in stages else "Tokens" if "embed" in stages else "Input",
@@ -147,7 +157,9 @@ def _links(book: Blueprint, tab: Tab) -> list[Cell]:
 
 
 def _weights_of(book: Blueprint, tab: Tab) -> list[Tab]:
-    """Parameter tabs that the formulas of a stage tab read."""
+    """Parameter tabs that the formulas of a stage tab read; the checks read all."""
+    if tab.lesson == "check":
+        return []
     read = {i for band in tab.bands for name in band.names for i in book.plan.inputs(name)}
     learned = [name for name in book.plan if name in read and book.plan.roles[name] is Role.PARAMETER]
     return list({t.name: t for t in map(book.layout.tab_of, learned)}.values()) if tab.group == "stage" else []
@@ -156,8 +168,11 @@ def _weights_of(book: Blueprint, tab: Tab) -> list[Tab]:
 # ---- tabs of their own kind ------------------------------------------------------------------------------
 
 
-def _contents(book: Blueprint, tab: Tab) -> Sheet:
+def _contents(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     cells = _head(book, tab)
+    light = Range("", tab.name, CARD_ROW - 1, 1, 1, _BANNER)
+    cells.append(_text(light.row, 0, "Checks", Style.HEADING))
+    cells.append(Cell(light.row, 1, Kind.FORMULA, ALL, Style.LIGHT, str(env[ALL][0, 0])))
     cells += [_text(CARD_ROW, 0, "Card", Style.HEADING), _text(CARD_ROW, 1, book.card.to_json(), Style.CODE)]
     facts = _card_facts(book.card.config)
     facts += _blank_facts(book)
@@ -169,7 +184,7 @@ def _contents(book: Blueprint, tab: Tab) -> Sheet:
     for k, other in enumerate(book.layout.tabs[1:], top + 1):
         cells.append(Cell(k, 0, Kind.LINK, other.name, Style.LINK, target=other.name))
         cells.append(_text(k, 3, tab_lesson(book, other).title, Style.NOTE))
-    return Sheet(tab, cells)
+    return Sheet(tab, cells, lights=[light])
 
 
 def _card_facts(c: ModelConfig) -> list[tuple[str, str]]:
@@ -241,6 +256,17 @@ def _parameter(book: Blueprint, tab: Tab, env: Env, rows: Rows) -> Sheet:
         label: Value = str(env["vocab.text"][r, 0]) if words else float(r)
         cells.append(_static(box.row + r, 0, label, Style.LABEL))
     return Sheet(tab, cells, masses)
+
+
+def _check(book: Blueprint, tab: Tab, env: Env) -> Sheet:
+    """The lights, what they stand for in words, and the numbers behind them."""
+    cells = _head(book, tab) + list(told(book, tab, tab_lesson(book, tab)))
+    masses: list[Mass] = []
+    boxes = [book.layout.ranges[name] for band in tab.bands for name in band.names]
+    for box in boxes:
+        _sort(_filled(book, box, env), cells, masses)
+    lights = [box for box in boxes if _style(book, box.name) is Style.LIGHT]
+    return Sheet(tab, cells, masses, lights=[box._replace(cols=3) if box.name == ALL else box for box in lights])
 
 
 # ---- the tabs of the pipeline ----------------------------------------------------------------------------
@@ -371,6 +397,8 @@ def _filled(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
     """The cells of a place."""
     if book.plan.roles[box.name] is Role.UPSTREAM:
         yield Mass(box, partial(_whole, env[box.name]), Style.GIVEN)
+    elif box.name.endswith(RECORDED):
+        yield Mass(box, partial(_whole, env[box.name]), Style.RECORDED)
     elif book.plan.roles[box.name] is Role.INPUT:
         yield from _given(book, box, env)
     elif box.name in book.blank:

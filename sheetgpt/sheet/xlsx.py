@@ -14,11 +14,12 @@ from typing import Any
 import xlsxwriter
 
 from sheetgpt.errors import OutputError
+from sheetgpt.plan.checks import NO_ANSWER, OK
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import column
 from sheetgpt.sheet.blocks import Looks, splice
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Ladder, Sheet, Style
-from sheetgpt.sheet.layout import Range
+from sheetgpt.sheet.layout import CHECK_WORDS, Range
 
 _BLUE, _GREEN, _GREY, _SAND = "#DDEBF7", "#E2EFDA", "#7F7F7F", "#FFF2CC"
 _FORMATS: dict[Style, dict[str, object]] = {
@@ -42,12 +43,17 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.TOKEN: {},
     Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": _GREEN, "border": 1},
     Style.PROBLEM: {"bold": True},
+    Style.LIGHT: {"bold": True, "align": "left"},
+    Style.GAP: {"num_format": "[=0]0;[<1]0.0E+00;General", "align": "center"},
+    Style.FOUND: {"align": "center"},
+    Style.RECORDED: {"align": "center", "bg_color": _SAND},
     Style.BYTES: {"num_format": "0;;"},
     Style.BLANK: {"bg_color": "#FFFF99", "border": 1, "border_color": "#BF9000"},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
 _WIDTHS = {
+    "check": [(0, 0, 26), (1, 1, 12), (2, 2, 10), (3, 3, 80), (4, 15, 16)],
     "prompt": [(1, 1, 60)],
     "prompt_fixed": [(1, 1, 60)],
     "prompt_slice": [(1, 1, 60)],
@@ -155,6 +161,8 @@ class _Styles:
         self.masked = book.add_format({"font_color": "#BFBFBF", "num_format": '"masked"'})
         self.alarm = book.add_format({"font_color": "#FFFFFF", "bg_color": "#C00000"})
         self.mark = book.add_format({"bold": True, "bg_color": "#F8CBAD"})
+        self.right = book.add_format({"font_color": "#1E4620", "bg_color": "#A9D08E"})
+        self.unanswered = book.add_format({"font_color": "#404040", "bg_color": _SAND})
         self.past = book.add_format({"font_color": "#BFBFBF"})
         self.padding = book.add_format({"font_color": "#BFBFBF", "bg_color": "#F2F2F2"})
 
@@ -190,12 +198,23 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
     for cell in (c for c in sheet.cells if c.style is Style.PROBLEM):
         here = Range("", sheet.tab.name, cell.row, cell.col, 1, 1)
         _format_where(ws, here, f"LEN({a1(cell.row, cell.col)})>0", styles.alarm)
+    for box in sheet.lights:
+        _colour_lights(ws, box, styles)
     if sheet.ladder:
         _mark_merges(ws, sheet.ladder, styles)
 
 
 def _format_where(ws: Any, box: Range, criteria: str, look: Any) -> None:
     ws.conditional_format(*_corners(box), {"type": "formula", "criteria": f"={criteria}", "format": look})
+
+
+def _colour_lights(ws: Any, box: Range, styles: _Styles) -> None:
+    """Green, sand or red; what is neither of the first two is red, an error and a text that somebody typed too."""
+    at = f"${a1(box.row, box.col)}"
+    right, unanswered = f'OR({at}="{OK}",LEFT({at},4)="All ")', f'ISNUMBER(SEARCH("{NO_ANSWER}",{at}))'
+    _format_where(ws, box, f"IF(ISERROR({at}),TRUE,NOT(OR({right},{unanswered})))", styles.alarm)
+    _format_where(ws, box, unanswered, styles.unanswered)
+    _format_where(ws, box, f"AND({right},NOT({unanswered}))", styles.right)
 
 
 def _mark_merges(ws: Any, ladder: Ladder, styles: _Styles) -> None:
@@ -228,8 +247,9 @@ def _frame(ws: Any, sheet: Sheet) -> None:
         ws.set_column(first, last, width)
     ws.freeze_panes(1, 1)
     ws.set_landscape()
-    ws.fit_to_pages(1, 1)
-    ws.print_area(0, 0, min(max(c.row for c in sheet.cells), _PRINT_ROWS), _PRINT_COLS)
+    last, checks = max(c.row for c in sheet.cells), sheet.tab.lesson == "check"
+    ws.fit_to_pages(1, 0 if checks else 1)
+    ws.print_area(0, 0, last if checks else min(last, _PRINT_ROWS), CHECK_WORDS if checks else _PRINT_COLS)
     if sheet.tab.group == "parameters":
         ws.set_tab_color("#9DC3E6")
 
