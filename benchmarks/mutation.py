@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from sheetgpt.check.mutants import to_text
 from sheetgpt.check.mutate import Outcome, mutate
+from sheetgpt.check.mutation_report import to_text
 
 
 def _told(outcome: Outcome) -> None:

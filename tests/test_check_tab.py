@@ -74,7 +74,7 @@ def test_green_in_every_kind_of_workbook(
 ) -> None:
     weights: Weights = request.getfixturevalue(model)
     part = Stages.parse(stages, weights.config)
-    room = Room(tokens=None if fixed else 4, fixed=fixed)
+    room = Room(tokens=None if fixed else 6, fixed=fixed)
     built = build(weights, prompt, tmp_path / "book.xlsx", room, part)
     contents, _, found = lights(built.blueprint, built.path)
     assert set(found.values()) == {"OK"}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sheetgpt.build import Built, Room, build, evaluated
 from sheetgpt.check.evaluate import run
 from sheetgpt.check.gaps import gaps
-from sheetgpt.check.inputs import inputs, live_for
+from sheetgpt.check.inputs import inputs, live_for, recorded
 from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES
 from sheetgpt.engines.formulas_ import compute
@@ -172,9 +172,10 @@ def test_fifty_prompts_from_text_to_next_token(fable: Weights, tmp_path: Path) -
     prompts = held_prompts()
     assert len(set(prompts)) == 50
     found = typed(built.path, "prompt.text", prompts, (*ANSWER, "probs", "next.id", "next.text", "prompt.next"))
-    config, tokenizer = fable.config, fable.tokenizer()
+    plan, config, tokenizer = built.blueprint.plan, fable.config, fable.tokenizer()
+    sums = recorded(plan, fable)
     for prompt, reading in zip(prompts, found, strict=True):
-        env = run(built.blueprint.plan, {**fable, **inputs(built.blueprint.plan, prompt, [], tokenizer)})
+        env = run(plan, {**fable, **inputs(plan, prompt, [], tokenizer), **sums})
         ids = tokenizer.encode(prompt)
         theirs = forward(fable, ids, n_layer=config.n_layer, n_head=config.n_head, eps=config.eps)
         assert ids_in(reading) == ids == env["prompt.ids"][: len(ids), 0].tolist()
@@ -332,7 +333,7 @@ def test_the_plan_cuts_any_text_as_the_tokenizer_does(text: str, live_book: Buil
     book, tokenizer = live_book.blueprint, tiny.tokenizer()
     plan = book.plan
     values = inputs(plan, text, [], tokenizer)
-    env = run(plan, {**tiny, **values})
+    env = run(plan, {**tiny, **values, **recorded(plan, tiny)})
     n = int(env["prompt.n"][0, 0])
     assert env["prompt.ids"][:n, 0].tolist() == (tokenizer.encode(text) if fits(text, tokenizer, book) else [])
     assert bool(env["prompt.problem"][0, 0]) == (n == 0)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sheetgpt.build import Built
 from sheetgpt.check import mutate as scoring
 from sheetgpt.check.kept import changed
-from sheetgpt.check.mutants import to_json, to_text
 from sheetgpt.check.mutate import Judge, Outcome, Score, by_values, draw
+from sheetgpt.check.mutation_report import to_json, to_text
 from sheetgpt.check.operators import OPERATORS, Mutation, Operator, Original, same_references, tokens
 from sheetgpt.check.verify import verify
 from sheetgpt.cli import main

@@ -156,6 +156,8 @@ def test_each_stage_is_given_what_the_whole_computes_to_the_digit(tiny: Weights,
         for stage in pipeline(model.config)[1:]:
             book, env = evaluated(model, "the cat", room, Stages(stage, stage))
             for name in book.plan:
+                if name in ("check.wrong", "check.all") or ".weights." in name or name.startswith("check.logits."):
+                    continue  # what is counted over all stages; and wte, which is embed's where both are there
                 assert np.array_equal(env[name], whole[name]), f"{name} of {stage}"
 
 
@@ -261,8 +263,8 @@ def test_a_slice_verifies_with_every_engine(chain: list[Built], i: int, engine: 
 def test_a_slice_holds_its_tabs_and_says_which_part_it_is(middle: Built) -> None:
     tabs = [tab.name for tab in middle.blueprint.layout.tabs]
     assert tabs[:8] == ["Contents", "Prompt", "Tokens", "Input", "h1 ln_1", "h1 attention", "h1 ln_2", "h1 mlp"]
-    assert tabs[8:] == ["Parameters", "h1.attn.c_attn.w", "h1.attn.c_proj.w", "h1.mlp.c_fc.w", "h1.mlp.c_proj.w",
-                        "h1 vectors"]  # fmt: skip
+    weights = [f"h1.{name}.w" for name in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")]
+    assert tabs[8:] == ["Check", "Parameters", *weights, "h1 vectors"]
     contents = read(middle.path).sheets["Contents"].values
     assert contents[0, 0] == "A part of GPT-2 in a spreadsheet: fable, h1"
     assert str(contents[1, 0]).startswith("1 of the 9 stages of the pipeline (prompt, embed, h0 to h3, ln_f, logits, n")

@@ -12,9 +12,9 @@ import pytest
 
 from sheetgpt.build import Built
 from sheetgpt.check import evaluate
-from sheetgpt.check.differences import difference
 from sheetgpt.check.faults import Fault, FaultKind, distances
 from sheetgpt.check.inspect import unplanned
+from sheetgpt.check.slips import difference
 from sheetgpt.check.source import Source, expected
 from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES, Values

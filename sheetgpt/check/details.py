@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.check.differences import difference
 from sheetgpt.check.faults import Fault, FaultKind, distances
 from sheetgpt.check.fingerprints import alone
 from sheetgpt.check.found import Found
 from sheetgpt.check.precedents import precedents
 from sheetgpt.check.siblings import Siblings, numbers
+from sheetgpt.check.slips import difference
 from sheetgpt.check.symptoms import likely_cause
 from sheetgpt.plan.model import MASKED
 from sheetgpt.plan.plan import Role

@@ -31,6 +31,7 @@ from sheetgpt.sheet.readback import BookFile, open_book
 FORMULA, WEIGHT, INPUT, TEXT, CONSTANT, VALUE = "formula", "weight", "input", "text", "number", "value"
 KINDS = (FORMULA, WEIGHT, INPUT, TEXT, CONSTANT, VALUE)
 
+Numbers = NDArray[np.float64]
 _STRIP = 1 << 18  # numbers that are compared at once
 
 At = tuple[int, int]
@@ -136,7 +137,7 @@ class _Patch(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """One cell that differs."""
+    """One cell that differs, the first of `cells` of its kind; `gap` is the largest."""
 
     place: str
     kind: str
@@ -145,6 +146,7 @@ class _Found(NamedTuple):
     in_a: str
     in_b: str
     gap: float | None
+    cells: int = 1
 
 
 def diff(a: Path, b: Path, tolerance: float = 0.0, engine: str = CACHED) -> Difference:
@@ -234,7 +236,8 @@ class _Comparison:
             first = min(cells, key=lambda cell: cell.a)
             gap = max((cell.gap for cell in cells if cell.gap is not None), default=None)
             at = a1(*first.a), a1(*first.b)
-            self.out.rows.append(Row(place, tab_a, kind, len(cells), *at, first.in_a, first.in_b, gap))
+            n = sum(cell.cells for cell in cells)
+            self.out.rows.append(Row(place, tab_a, kind, n, *at, first.in_a, first.in_b, gap))
 
     def _patch(self, x: Sheet, y: Sheet, patch: _Patch) -> Iterator[_Found]:
         """The cells of one place."""
@@ -250,16 +253,27 @@ class _Comparison:
         given = {Role.PARAMETER: WEIGHT, Role.INPUT: INPUT, Role.UPSTREAM: INPUT}.get(patch.role, VALUE)
         kind = TEXT if patch.text and given == INPUT else given
         self.out.cells += (patch.a[2] - patch.a[0] + 1) * (patch.a[3] - patch.a[1] + 1)
-        for at in self._suspects(x, y, patch):
-            yield from self._cell(x, y, _plus(patch.a, at), _plus(patch.b, at), patch.name, kind)
-
-    def _suspects(self, x: Sheet, y: Sheet, patch: _Patch) -> Iterator[At]:
-        """Cells that are not plainly the same number, from (0, 0)."""
         one, other = _numbers(self.a, x, patch.a), _numbers(self.b, y, patch.b)
         step = max(1, _STRIP // one.shape[1])
         for start in range(0, len(one), step):
-            unlike = one[start : start + step] != other[start : start + step]
-            yield from ((start + r, c) for r, c in np.argwhere(unlike).tolist())
+            yield from self._strip(x, y, patch, kind, start, (one[start : start + step], other[start : start + step]))
+
+    def _strip(
+        self, x: Sheet, y: Sheet, patch: _Patch, kind: str, start: int, numbers: tuple[Numbers, Numbers]
+    ) -> Iterator[_Found]:
+        """Some rows of a place: one find for all numbers that differ, and one for each other cell that does."""
+        one, other = numbers
+        with np.errstate(invalid="ignore"):
+            gaps = np.abs(one - other) / np.maximum(1.0, np.minimum(np.abs(one), np.abs(other)))
+        over = gaps > (self.tolerance if kind == VALUE else 0.0)
+        if over.any():
+            at = start + int(over.any(axis=1).argmax()), int(over[over.any(axis=1).argmax()].argmax())
+            for cell in self._cell(x, y, _plus(patch.a, at), _plus(patch.b, at), patch.name, kind):
+                yield cell._replace(gap=float(gaps[over].max()), cells=int(over.sum()))
+        for r, c in np.argwhere(np.isnan(gaps)).tolist():
+            yield from self._cell(
+                x, y, _plus(patch.a, (start + r, c)), _plus(patch.b, (start + r, c)), patch.name, kind
+            )
 
     def _loose(self, x: Sheet, y: Sheet, places: Iterable[Area]) -> Iterator[_Found]:
         """The cells that belong to no place."""

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from sheetgpt.check.fingerprints import PIECE
 from sheetgpt.check.formula import plain_tab
+from sheetgpt.plan.checks import AT
 from sheetgpt.sheet.a1 import parse_cell, parse_ref
 from sheetgpt.sheet.book import Book, Sheet
 from sheetgpt.sheet.grid import Area, At, size
@@ -44,6 +45,8 @@ class Siblings:
 
         Empty where most are like `name`, or where they do not agree.
         """
+        if name.startswith(f"{AT}."):  # whose rows are named after blocks, and say what each block reads
+            return []
         own, shared = self._form(name), family(name)
         names = [n for n in self._book.names if family(n) == shared != n and n.casefold() != name.casefold()]
         forms = {other: form for other in names if (form := self._form(other)) and _comparable(name, own, other, form)}

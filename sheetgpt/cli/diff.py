@@ -33,7 +33,7 @@ def diff(a: Path, b: Path, tolerance: float, engine: str | None, places: bool, f
     Exit codes: 0 equal, 1 something differs, 2 wrong call, 3 not a readable workbook.
     """
     from sheetgpt.check.diff import diff as compare
-    from sheetgpt.check.difference import to_json, to_text
+    from sheetgpt.check.diff_report import to_json, to_text
     from sheetgpt.check.result import CACHED
 
     progress(f"comparing by {engine}" if engine else "comparing")

@@ -29,9 +29,9 @@ def mutate(
 
     Exit codes: 0 all are caught, 1 some are not, 2 wrong call, 3 not a readable workbook of ours, or a faulty one.
     """
-    from sheetgpt.check.mutants import to_json, to_text
     from sheetgpt.check.mutate import Outcome
     from sheetgpt.check.mutate import mutate as run
+    from sheetgpt.check.mutation_report import to_json, to_text
 
     done = 0
 

@@ -44,6 +44,9 @@ ARRAY: dict[str, tuple[str, int, tuple[int, ...]]] = {
     "same": ("{}", 9, (9,)),
 }
 
+# The same of one cell, of which IronCalc takes no COUNTIF.
+ONE_CELL = {"unlit": ('IFERROR(IF(OR({0}="OK",{0}="no answer"),0,1),1)', 9, (0,))}
+
 # Of any number of arguments: `_text` and `_cell_text` write these themselves.
 OF_MANY = frozenset({"worst", "stack"})
 
@@ -353,7 +356,8 @@ def _text(expr: Expr, needs: int) -> str:
         return f"MAX({','.join(f'ABS({_text(a, 0)})' for a in expr.args)})"
     if expr.op not in ARRAY:
         raise PlanError(f"{expr.op} has no array formula: name it, so that it gets cells of its own")
-    template, binds, wanted = ARRAY[expr.op]
+    one = expr.op in ONE_CELL and expr.args[0].shape == (1, 1)
+    template, binds, wanted = (ONE_CELL if one else ARRAY)[expr.op]
     text = template.format(*(_text(a, need) for a, need in zip(expr.args, wanted, strict=True)))
     return text if binds >= needs else f"({text})"
 

@@ -172,7 +172,7 @@ def _contents(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     cells = _head(book, tab)
     light = Range("", tab.name, CARD_ROW - 1, 1, 1, _BANNER)
     cells.append(_text(light.row, 0, "Checks", Style.HEADING))
-    cells.append(Cell(light.row, 1, Kind.FORMULA, ALL, Style.LIGHT, str(env[ALL][0, 0])))
+    cells.append(Cell(light.row, 1, Kind.FORMULA, ALL, Style.LIGHT, _known(book, ALL, str(env[ALL][0, 0]))))
     cells += [_text(CARD_ROW, 0, "Card", Style.HEADING), _text(CARD_ROW, 1, book.card.to_json(), Style.CODE)]
     facts = _card_facts(book.card.config)
     facts += _blank_facts(book)
