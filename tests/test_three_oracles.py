@@ -182,8 +182,8 @@ def test_precedents_are_those_of_the_formula_as_it_stands(tiny_book: Built, tiny
     row, col = (int(n) for n in _offset(value, ranges[value.place].row, ranges[value.place].col))
     q, k = ranges["h1.attn.head0.q"], ranges["h1.attn.head1.k"]
     wanted = {
-        "h1.attn.head0.q": f"'h1 attention'!{a1(q.row + row, q.col)}:{a1(q.row + row, q.col + 3)}",
-        "h1.attn.head1.k": f"'h1 attention'!{a1(k.row + col, k.col)}:{a1(k.row + col, k.col + 3)}",
+        "h1.attn.head0.q": f"h1 attention!{a1(q.row + row, q.col)}:{a1(q.row + row, q.col + 3)}",
+        "h1.attn.head1.k": f"h1 attention!{a1(k.row + col, k.col)}:{a1(k.row + col, k.col + 3)}",
     }
     found = {p.place: p for p in value.precedents}
     assert {name: found[name].ref for name in wanted} == wanted

@@ -8,7 +8,7 @@ from itertools import islice
 from sheetgpt.check.faults import Precedent, shown
 from sheetgpt.check.formula import plain_tab, reads, tokens
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_area, parse_ref, tab_ref
+from sheetgpt.sheet.a1 import parse_area, parse_ref
 from sheetgpt.sheet.book import Book, Formula
 from sheetgpt.sheet.grid import Area, At, Value, cells, size
 
@@ -28,7 +28,7 @@ def precedents(book: Book, tab: str, at: At, formula: Formula, read: Read) -> tu
     spot = (at[0] - first[0], at[1] - first[1]) if formula.area else (None, None)
     found = dict.fromkeys(_reads(formula.text, spot))
     said = (_said(book, tab, text, here, read) for text, here in found)
-    return tuple(islice((one for one in said if one), MOST))
+    return tuple(islice(dict.fromkeys(one for one in said if one), MOST))
 
 
 def _reads(text: str, spot: Spot) -> Iterator[tuple[str, Spot]]:
@@ -65,7 +65,7 @@ def _said(book: Book, tab: str, text: str, spot: Spot, read: Read) -> Precedent 
         return Precedent(text, "", "no such place")
     there, area = found
     area = _narrowed(area, spot)
-    ref = f"{tab_ref(there)}!{a1(*area[:2])}" + (f":{a1(*area[2:])}" if size(area) > 1 else "")
+    ref = f"{there}!{a1(*area[:2])}" + (f":{a1(*area[2:])}" if size(area) > 1 else "")
     values = [shown(read(there, at)) for at in islice(cells(area), _SHOWN)]
     return Precedent(name, ref, ", ".join(values) + (" ..." if size(area) > _SHOWN else ""))
 
