@@ -303,7 +303,7 @@ def test_other_slices_and_models(model: str, stages: str, request: pytest.Fixtur
     assert (report.faults, report.unchecked) == ([], [])
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_slice_verifies(tiny: Weights, tmp_path: Path, data: st.DataObject) -> None:
     known = pipeline(TINY)
