@@ -451,7 +451,8 @@ def test_files_beside_the_text_on_the_terminal(run: Callable[..., Result], tmp_p
 def test_a_form_on_the_terminal_is_the_one_in_a_file(
     form: str, run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sheetgpt.check.verify.verify", lambda *_: BY_HAND["faulty"])
+    monkeypatch.setattr("sheetgpt.check.found.find", lambda *_: None)
+    monkeypatch.setattr("sheetgpt.check.verify.examine", lambda *_: BY_HAND["faulty"])
     file = tmp_path / f"report{next(ending for ending in FORMS if FORMS[ending] == form).upper()}"
     result = run("--format", form, "-o", file)
     assert (result.exit_code, result.output) == (1, file.read_text())
@@ -470,7 +471,7 @@ def refusals(folder: Path) -> Iterator[tuple[list[object], str]]:
 def test_what_cannot_be_written_is_told_before_the_work(
     run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sheetgpt.check.verify.verify", lambda *_: pytest.fail("verified all the same"))
+    monkeypatch.setattr("sheetgpt.check.found.find", lambda *_: pytest.fail("verified all the same"))
     for given_words, told in refusals(tmp_path):
         result = run(*given_words)
         assert result.exit_code == 2
@@ -494,8 +495,9 @@ def test_laws_are_asked_for_with_a_flag(run: Callable[..., Result], monkeypatch:
         asked.append(words)
         return LAWS
 
-    monkeypatch.setattr("sheetgpt.check.verify.verify", lambda *_: of(ROWS[:2]))
-    monkeypatch.setitem(sys.modules, "sheetgpt.check.laws", SimpleNamespace(laws=laws))
+    monkeypatch.setattr("sheetgpt.check.found.find", lambda *_: None)
+    monkeypatch.setattr("sheetgpt.check.verify.examine", lambda *_: of(ROWS[:2]))
+    monkeypatch.setitem(sys.modules, "sheetgpt.check.laws", SimpleNamespace(laws_of=laws))
     assert "causality" not in run().output
     result = run("--laws")
     assert "FIRST BROKEN LAW: causality" in result.output

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sheetgpt.check.audit import Audit, StageRow
+from sheetgpt.check.reports.words import number
 from sheetgpt.errors import one_line
 
 SCHEMA = 1
@@ -52,12 +53,8 @@ def _stages(rows: list[StageRow]) -> Iterator[str]:
     counts = f"{'cells':>8}{'faulty':>8}{'own gap':>10}{'total gap':>11}"
     yield f"{'stage':<{names}}{'tab':<{tabs}}{counts}  {'worst':<8}status"
     for row in rows:
-        counts = f"{row.cells:>8,}{row.faulty:>8,}{_gap(row.own_gap):>10}{_gap(row.total_gap):>11}"
+        counts = f"{row.cells:>8,}{row.faulty:>8,}{number(row.own_gap):>10}{number(row.total_gap):>11}"
         yield f"{row.name:<{names}}{row.tab:<{tabs}}{counts}  {row.worst_cell:<8}{row.status}"
-
-
-def _gap(gap: float) -> str:
-    return "0" if gap == 0 else f"{gap:.1e}"
 
 
 def _first(audit: Audit) -> Iterator[str]:
@@ -70,7 +67,7 @@ def _first(audit: Audit) -> Iterator[str]:
     if first.formula:
         yield f"  formula  ={first.formula}"
     yield f"  found    {first.found}"
-    yield f"  wanted   {first.wanted}   (gap {_gap(first.gap or 0)})"
+    yield f"  wanted   {first.wanted}   (gap {number(first.gap or 0)})"
     yield f"  cause    {first.cause or 'not known'}"
 
 
@@ -87,7 +84,7 @@ def _families(audit: Audit) -> Iterator[str]:
 
 def _cells(audit: Audit) -> Iterator[str]:
     for cell in audit.cells[:_MOST_CELLS]:
-        yield f"{cell.place} {cell.tab}!{cell.cell}: {cell.found}, wanted {cell.wanted}   (gap {_gap(cell.gap)})"
+        yield f"{cell.place} {cell.tab}!{cell.cell}: {cell.found}, wanted {cell.wanted}   (gap {number(cell.gap)})"
     if len(audit.cells) > _MOST_CELLS:
         yield f"and {len(audit.cells) - _MOST_CELLS:,} more cells; --format json lists all"
 
@@ -107,7 +104,7 @@ def _beside(audit: Audit) -> Iterator[str]:
 def _verdict(audit: Audit) -> Iterator[str]:
     rows = audit.of("stage")
     faulty, clean = [r for r in rows if r.faulty], [r for r in rows if not r.faulty]
-    best = _gap(max((r.own_gap for r in clean), default=0.0))
+    best = number(max((r.own_gap for r in clean), default=0.0))
     if audit.exit_code == 0:
         yield f"EQUAL: all {sum(r.cells for r in rows):,} cells of {len(rows)} stages are right (worst own gap {best})"
         return

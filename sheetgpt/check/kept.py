@@ -8,7 +8,7 @@ and source. IronCalc loads the workbook once and computes it with the cells chan
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.check.gaps import OWN_TOLERANCE
-from sheetgpt.check.shared import Compared, Shared
+from sheetgpt.check.shared import Compare, Compared, Shared
 from sheetgpt.check.source import Env, Source
 from sheetgpt.engines import Values
 from sheetgpt.engines.session import Changes, Session, takes
@@ -107,13 +107,7 @@ class Kept(Shared):
 
     # ---- what is wanted
 
-    def weights(
-        self,
-        sheet: Found,
-        weights: Weights,
-        book: Blueprint,
-        compare: Callable[[Found, Weights, Blueprint], Compared],
-    ) -> Compared:
+    def weights(self, sheet: Found, weights: Weights, book: Blueprint, compare: Compare) -> Compared:
         if id(sheet) in self._compared:
             return self._compared[id(sheet)]
         result = compare(sheet, weights, book)

@@ -20,6 +20,7 @@ from sheetgpt.sheet.readback import BookFile, open_book
 from sheetgpt.sheet.sheets import ParameterFact, sheets
 
 Compared = tuple[Found, set[str]]
+Compare = Callable[[Found, Weights, Blueprint], Compared]
 
 
 class Shared:
@@ -33,13 +34,7 @@ class Shared:
         """Every cell that a formula of the file computes, by tab."""
         return get(engine).recalculate(file.package.path)
 
-    def weights(
-        self,
-        sheet: Found,
-        weights: Weights,
-        book: Blueprint,
-        compare: Callable[[Found, Weights, Blueprint], Compared],
-    ) -> Compared:
+    def weights(self, sheet: Found, weights: Weights, book: Blueprint, compare: Compare) -> Compared:
         """A tab of weights compared with their source."""
         return compare(sheet, weights, book)
 

@@ -38,9 +38,9 @@ from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.sheets import labels_of, names_of
 
 # How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
-_CATCHES = frozenset({"usable", "stack", "fingerprints"})  # ops that may give a value where an input has failed
 _TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE}
 
+_CATCHES = frozenset({"usable", "stack", "fingerprints"})  # ops that may give a value where an input has failed
 _LEAVES_INPUTS = frozenset({FaultKind.ENGINE, FaultKind.STALE})  # a place is compared on what the engine made of them
 _TELLS_ALL = frozenset({FaultKind.NAME, FaultKind.INPUT, FaultKind.TEXT})  # its values need not be told again
 
@@ -52,18 +52,18 @@ def verify(path: Path, engine: str = "ironcalc", model: str | None = None, share
     card's model is not bundled; `shared` what checks of many copies of one workbook need not do
     anew. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`.
     """
-    return _Check(find(path, engine, model, shared), engine, shared).report()
+    return examine(find(path, engine, model, shared), engine, shared)
 
 
-def examine(workbook: Found, engine: str) -> Report:
+def examine(workbook: Found, engine: str, shared: Shared = ALONE) -> Report:
     """As `verify`, of what was found already."""
-    return _Check(workbook, engine).report()
+    return _Check(workbook, engine, shared).report()
 
 
 class _Check:
     """One run of verify: what was found, what was wanted, and the faults between them."""
 
-    def __init__(self, workbook: Found, engine: str, shared: Shared = ALONE) -> None:
+    def __init__(self, workbook: Found, engine: str, shared: Shared) -> None:
         self.workbook, self.engine = workbook, engine
         self.book, self.blueprint, self.computed = workbook.book, workbook.blueprint, workbook.computed
         self.found, self.facts, self.source = workbook.values, workbook.facts, workbook.source

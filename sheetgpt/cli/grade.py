@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sheetgpt.cli.options import ENGINES, listed, progress
-from sheetgpt.errors import OutputError, SheetGPTError, one_line
+from sheetgpt.errors import SheetGPTError, one_line
 
 if TYPE_CHECKING:
     from sheetgpt.check.marks import Marked
@@ -119,11 +119,8 @@ def _check_points(points: dict[str, float], marked: list[Marked]) -> None:
 
 def _write(path: Path, text: str) -> None:
     """Write the marks whole or not at all; raises `OutputError`."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
+    from sheetgpt.sheet.xlsx import whole_file
+
+    with whole_file(path, path.suffix.lower()) as temporary:
         temporary.write_text(text, "utf-8", newline="")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path} ({error.strerror})") from None
     click.echo(one_line(path))

@@ -80,16 +80,18 @@ def verify(
 
 
 def _checked(file: Path, engine: str, laws: bool, model: str | None) -> Report:
-    from sheetgpt.check.verify import verify as check
+    from sheetgpt.check.found import find
+    from sheetgpt.check.verify import examine
 
     progress(f"verifying with {engine}")
     try:
-        report = check(file, engine, model)
+        found = find(file, engine, model)
+        report = examine(found, engine)
         if laws:
-            from sheetgpt.check.laws import laws as tried
+            from sheetgpt.check.laws import laws_of
 
             progress(f"trying laws with {engine}")
-            report.laws = tried(file, engine, model)
+            report.laws = laws_of(found, engine)
     finally:
         progress("")
     return report
