@@ -10,18 +10,21 @@ import numpy as np
 
 from sheetgpt.check.evaluate import run
 from sheetgpt.check.inputs import LEAST_TOKENS, inputs, live_for, recorded, upstream
+from sheetgpt.check.records import records
 from sheetgpt.check.source import Env, facts
 from sheetgpt.check.verify import recalculated_differs
 from sheetgpt.engines import get
 from sheetgpt.errors import BuildError, WeightError
 from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.weights import Weights
+from sheetgpt.plan.extras import EXTRAS, Asked
 from sheetgpt.plan.stages import WHOLE, Stages
-from sheetgpt.sheet.blueprint import Blueprint, Card
+from sheetgpt.sheet.blueprint import DIALECTS, Blueprint, Card
 from sheetgpt.sheet.sheets import names_of, sheets
 from sheetgpt.sheet.xlsx import whole_file, write
 
 BUILD_ENGINE = "ironcalc"
+DEFAULT_STEPS = 0
 CHECKED = 3_000_000  # cells of a workbook that are recalculated as a matter of course: some ten seconds
 Progress = Callable[[str], None]
 
@@ -44,12 +47,25 @@ class Room(NamedTuple):
     fixed: bool = False  # the prompt's ids are data, and no other prompt can be typed
 
 
+class Form(NamedTuple):
+    """What a workbook has beside the pipeline, and how it is written."""
+
+    core: bool = False  # no extras
+    steps: int = DEFAULT_STEPS  # of the loop that the tab Generate shows
+    dialect: str = DIALECTS[0]
+
+    def asked(self, stages: Stages) -> Asked:
+        """The extras: none in a workbook of a part of the pipeline."""
+        return Asked() if self.core or stages != WHOLE else Asked(EXTRAS, self.steps)
+
+
 def build(
     model: Weights,
     prompt: str,
     path: Path,
     room: Room = Room(),  # noqa: B008  # immutable
     stages: Stages = WHOLE,
+    form: Form = Form(),  # noqa: B008  # immutable
     *,
     blank: Sequence[str] = (),
     compact: bool = False,
@@ -67,7 +83,7 @@ def build(
     `OutputError`.
     """
     progress("computing with numpy")
-    blueprint, env = evaluated(model, prompt, room, stages)
+    blueprint, env = evaluated(model, prompt, room, stages, form)
     blueprint = blueprint.with_blank(blank)
     with whole_file(path, make_parent=make_parent) as temporary:
         progress("writing")
@@ -90,6 +106,7 @@ def evaluated(
     prompt: str,
     room: Room = Room(),  # noqa: B008  # immutable
     stages: Stages = WHOLE,
+    form: Form = Form(),  # noqa: B008  # immutable
 ) -> tuple[Blueprint, Env]:
     """The plan for a prompt and every place's value by numpy; only a workbook that begins with the prompt is live."""
     tokenizer = model.tokenizer()
@@ -97,8 +114,10 @@ def evaluated(
     fixed = room.fixed or "prompt" not in stages
     n_rows = rows_for(ids, room.tokens, model.config, 1 if fixed else LEAST_TOKENS)
     live = None if fixed else live_for(prompt, n_rows, room.characters, room.word_bytes, tokenizer)
-    blueprint = Blueprint.of(Card(model.name, model.config, n_rows, live, stages=stages))
+    card = Card(model.name, model.config, n_rows, live, stages=stages, asked=form.asked(stages), dialect=form.dialect)
+    blueprint = Blueprint.of(card)
     given = inputs(blueprint.plan, prompt, ids, tokenizer) | recorded(blueprint.plan, model)
+    given |= records(blueprint, model, prompt)
     before = upstream(blueprint, given, model)
     env = run(blueprint.plan, given, before, model)
     if not np.array_equal(env["prompt.ids"], given_ids(ids, n_rows)["prompt.ids"]):

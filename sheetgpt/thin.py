@@ -33,6 +33,7 @@ class _ThinPlan(Plan):
         super().__init__()
         self._places = {name: replace(e, shape=(rows.get(name, e.shape[0]), e.shape[1])) for name, e in plan.items()}
         self.roles, self.text, self.row_names = plan.roles, plan.text, plan.row_names
+        self.starts = plan.starts
 
 
 class Thin:

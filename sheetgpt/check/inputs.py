@@ -33,7 +33,13 @@ def inputs(plan: Plan, prompt: str, ids: list[int], tokenizer: Tokenizer) -> dic
     texts = [tokenizer.visible(i) for i in ids] + [""] * (n_rows - len(ids))
     values["prompt.tokens"] = np.array(texts, dtype=object)[:, None]
     names = (name for name, role in plan.roles.items() if role is Role.INPUT and not name.startswith(AT + "."))
-    return {name: values[name] for name in names}
+    return {name: values[name] for name in names} | knobs(plan)
+
+
+def knobs(plan: Plan) -> dict[str, NDArray[Any]]:
+    """What stands in the cells that a reader may change before anybody has changed them."""
+    kinds = {name: object if name in plan.text else float for name in plan.starts}
+    return {name: np.full(plan[name].shape, start, kinds[name]) for name, start in plan.starts.items()}
 
 
 def recorded(plan: Plan, weights: Env) -> dict[str, NDArray[Any]]:

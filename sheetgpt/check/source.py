@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.check.evaluate import Layers, run
-from sheetgpt.check.inputs import inputs, live_for, recorded, upstream
+from sheetgpt.check.gaps import failed
+from sheetgpt.check.inputs import inputs, knobs, live_for, recorded, upstream
+from sheetgpt.check.records import BUILT, records
 from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.tokenizer import Tokenizer
@@ -85,8 +88,25 @@ def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
     if source.weights is None:
         return run(book.plan, stands), ""
     prompt, problem = _prompt(book, source.weights, _as_text(own["prompt.text"][0, 0]))
+    prompt = {**prompt, **_played(book, own), **_records(book, source.weights, own)}
     before = upstream(book, Layers(prompt, stands), source.weights)
     return run(book.plan, prompt, before, source.weights, stands), problem
+
+
+def _played(book: Blueprint, own: Env) -> Env:
+    """Knobs as they stand: whoever turned one did no wrong. One that holds no value of its kind is as it began."""
+    begun = knobs(book.plan)
+    return {name: np.where(failed(own[name]), begun[name], own[name]) for name in begun}
+
+
+def _records(book: Blueprint, weights: Weights, own: Env) -> Env:
+    """Records, for the prompt that the workbook says it was built for; as they stand where that is no prompt."""
+    if BUILT not in book.plan:
+        return {}
+    try:
+        return records(book, weights, _as_text(own[BUILT][0, 0]))
+    except SheetGPTError:
+        return {}
 
 
 def _as_text(value: object) -> str:

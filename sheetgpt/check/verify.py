@@ -38,7 +38,7 @@ from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.sheets import labels_of, names_of
 
 # How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
-_TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE}
+_TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE, Role.RECORD: TOTAL_TOLERANCE}
 
 _CATCHES = frozenset({"usable", "stack", "fingerprints"})  # ops that may give a value where an input has failed
 _LEAVES_INPUTS = frozenset({FaultKind.ENGINE, FaultKind.STALE})  # a place is compared on what the engine made of them

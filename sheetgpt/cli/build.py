@@ -40,6 +40,8 @@ def build(
     word_bytes: int | None,
     fixed: bool,
     stages: str,
+    core: bool,
+    dialect: str,
     compact: bool,
     blank: tuple[str, ...],
     check: bool | None,
@@ -50,7 +52,7 @@ def build(
     prompt, embed, a block each (h0, h1 ...), ln_f, logits and next. What goes into it numpy computes, unless it begins
     with the prompt. Exit code 2 for anything wrong with the call; nothing is left half-written.
     """
-    from sheetgpt.build import Room
+    from sheetgpt.build import Form, Room
     from sheetgpt.build import build as build_workbook
     from sheetgpt.models.weights import find_model
     from sheetgpt.plan.stages import WHOLE, Stages
@@ -67,7 +69,17 @@ def build(
     room = Room(tokens, characters, word_bytes, fixed)
     words = [str(part)] * (part != WHOLE) + ["exercise"] * bool(blank)
     path = output or default_path(prompt, weights.name, ".".join(words))
-    ask = partial(build_workbook, weights, prompt, path, room, part, blank=listed(blank), progress=progress)
+    ask = partial(
+        build_workbook,
+        weights,
+        prompt,
+        path,
+        room,
+        part,
+        Form(core, dialect=dialect),
+        blank=listed(blank),
+        progress=progress,
+    )
     try:
         built = ask(compact=compact, check=check, make_parent=output is None)
     finally:

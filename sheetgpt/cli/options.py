@@ -28,6 +28,14 @@ _WORKBOOK = (
     click.option(
         "--stages", metavar="A..B", default="..", help="A part of the pipeline: h3, embed..h0, ln_f.. or ..h1."
     ),
+    click.option("--core", is_flag=True, help="The pipeline alone, without the tabs to play with that follow it."),
+    click.option(
+        "--dialect",
+        type=click.Choice(["arrays", "cells"]),
+        default="arrays",
+        show_default=True,
+        help="One array formula for a step, or a plain formula for each cell, which can be traced by clicking.",
+    ),
     click.option(
         "--compact", is_flag=True, help="A third smaller; LibreOffice and openpyxl read it, IronCalc does not."
     ),

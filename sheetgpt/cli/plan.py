@@ -14,7 +14,7 @@ from sheetgpt.cli.options import progress, workbook_options
 from sheetgpt.errors import WeightError, one_line
 
 if TYPE_CHECKING:
-    from sheetgpt.build import Room
+    from sheetgpt.build import Form, Room
     from sheetgpt.estimate import Estimate
     from sheetgpt.models.weights import Weights
     from sheetgpt.plan.live import Live
@@ -42,6 +42,8 @@ def plan(
     word_bytes: int | None,
     fixed: bool,
     stages: str,
+    core: bool,
+    dialect: str,
     compact: bool,
     form: str,
 ) -> None:
@@ -50,11 +52,12 @@ def plan(
     Cells and formulas are counted, the file's size is that of a sample scaled up, time and memory are those of two
     cores. Which programs can open it is a forecast. Exit code 2 where the file format has no room for it.
     """
-    from sheetgpt.build import Room
+    from sheetgpt.build import Form, Room
     from sheetgpt.estimate import estimate
 
     weights = _weights(model)
-    card = _card(model, weights, prompt, Room(tokens, characters, word_bytes, fixed), stages)
+    room, parts = Room(tokens, characters, word_bytes, fixed), Form(core, dialect=dialect)
+    card = _card(model, weights, prompt, room, stages, parts)
     progress("estimating")
     try:
         found = estimate(card, weights, compact=compact)
@@ -78,7 +81,7 @@ def _weights(model: str) -> Weights | None:
     return None
 
 
-def _card(model: str, weights: Weights | None, prompt: str | None, room: Room, stages: str) -> Card:
+def _card(model: str, weights: Weights | None, prompt: str | None, room: Room, stages: str, form: Form) -> Card:
     """The card of the workbook that `build` would make; raises what it raises."""
     from sheetgpt.check.inputs import CHARS_A_TOKEN, LEAST_TOKENS
     from sheetgpt.estimate import KNOWN
@@ -99,7 +102,8 @@ def _card(model: str, weights: Weights | None, prompt: str | None, room: Room, s
         ids = [0] * -(-len(prompt) // CHARS_A_TOKEN)
     n_rows = rows_for(ids, room.tokens, config, 1 if fixed and prompt is not None else LEAST_TOKENS)
     live = None if fixed else _live(weights, prompt or "", n_rows, room)
-    return Card(weights.name if weights else model, config, n_rows, live, stages=part)
+    name = weights.name if weights else model
+    return Card(name, config, n_rows, live, stages=part, asked=form.asked(part), dialect=form.dialect)
 
 
 def _live(weights: Weights | None, prompt: str, n_rows: int, room: Room) -> Live:

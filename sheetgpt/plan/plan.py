@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from sheetgpt.errors import PlanError
 from sheetgpt.plan.names import check_name
-from sheetgpt.plan.ops import TEXTS, VIEWS, Expr, Shape, span
+from sheetgpt.plan.ops import TEXTS, VIEWS, Expr, Scalar, Shape, span
 
 # Ops whose value is that of some of their arguments.
 _HANDS_ON = {
@@ -30,6 +30,8 @@ class Role(StrEnum):
     PARAMETER = "parameter"  # learned, read from a CSV file
     INPUT = "input"  # given: the prompt, positions, the vocabulary's text
     UPSTREAM = "upstream"  # given: computed by the stages before those of this plan
+    KNOB = "knob"  # given, and meant to be changed by whoever plays with the workbook: any value is right
+    RECORD = "record"  # given: what numpy computed for the prompt that the workbook was built for, `prompt.built`
     VALUE = "value"  # computed by a formula
 
 
@@ -44,6 +46,7 @@ class Plan(Mapping[str, Expr]):
         self._folded: set[str] = set()
         self.roles: dict[str, Role] = {}
         self.text: set[str] = set()  # places that hold text
+        self.starts: dict[str, Scalar] = {}  # of knobs: what stands in each of their cells when a workbook is built
         self.row_names: dict[str, list[str]] = {}  # of places whose rows are formulas of their own: what each is about
 
     def __call__(self, name: str, expr: Expr) -> Expr:
@@ -60,6 +63,11 @@ class Plan(Mapping[str, Expr]):
         if text:
             self.text.add(name)
         return self._add(name, Expr("data", shape=shape, name=name), role)
+
+    def knob(self, name: str, start: Scalar, shape: Shape = (1, 1)) -> Expr:
+        """A place that a reader changes at will; each of its cells holds `start` at first."""
+        self.starts[name] = start
+        return self.data(name, shape, Role.KNOB, text=isinstance(start, str))
 
     def _add(self, name: str, expr: Expr, role: Role) -> Expr:
         if check_name(name).casefold() in self._folded:

@@ -13,15 +13,19 @@ from sheetgpt import __version__
 from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.checks import add_checks
+from sheetgpt.plan.extras import EXTRAS, Asked, add_extras
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.plan import Plan
 from sheetgpt.plan.stages import WHOLE, Stages
 from sheetgpt.sheet.a1 import MAX_ROWS
+from sheetgpt.sheet.extras import extra_tabs
 from sheetgpt.sheet.layout import Layout, lay_out
 
-FORMAT = 2
+FORMAT = 3
+DIALECTS = ("arrays", "cells")  # one formula for a place where that can be; a plain formula for each cell
 CARD_NAME = "sheetgpt.card"  # defined name of the cell that holds the card
+MOST_STEPS = 1000  # of the loop on the tab Generate
 _MOST_CELLS = 2_000_000_000  # of one workbook, so that a forged card cannot ask for the moon
 
 
@@ -36,6 +40,8 @@ class Card:
     version: str = __version__
     stages: Stages = WHOLE
     blank: tuple[str, ...] = ()  # places whose formulas a student has to find, in the plan's order
+    asked: Asked = Asked()  # noqa: RUF009  # immutable; what it has beside the pipeline
+    dialect: str = DIALECTS[0]  # how formulas are written
 
     @property
     def n_weights(self) -> int:
@@ -53,6 +59,9 @@ class Card:
         data = {"format": FORMAT, "sheetgpt": self.version, "model": self.model, "tokens": self.n_rows}
         data |= {} if self.stages == WHOLE else {"stages": str(self.stages)}
         data |= {"blank": list(self.blank)} if self.blank else {}
+        data |= {"extras": list(self.asked.extras)} if self.asked.extras else {}
+        data |= {"steps": self.asked.steps} if self.asked.steps else {}
+        data |= {"dialect": self.dialect} if self.dialect != DIALECTS[0] else {}
         live = self.live and self.live._asdict()
         return json.dumps(data | {"live": live, "config": self.config.to_dict()})
 
@@ -73,7 +82,10 @@ class Card:
             live, stages = _live(data["live"]), Stages.parse(str(data.get("stages", "..")), config)
             if live and "prompt" not in stages:
                 raise WorkbookError(f"the card has room for a typed prompt, but its stages are {stages}")
-            return cls(model, config, n_rows, live, version, stages, _blank(data.get("blank")))
+            asked, dialect = _asked(data, stages), data.get("dialect", DIALECTS[0])
+            if dialect not in DIALECTS:
+                raise WorkbookError(f"the card's dialect is {dialect!r:.40}")
+            return cls(model, config, n_rows, live, version, stages, _blank(data.get("blank")), asked, dialect)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise WorkbookError(f"its card cannot be read ({type(error).__name__})") from None
         except WorkbookError:
@@ -92,6 +104,18 @@ def _live(data: object) -> Live | None:
         if type(data[name]) is not int or not least <= data[name] <= MAX_ROWS:
             raise WorkbookError(f"the card's {name} is {data[name]!r:.40}")
     return Live(**data)
+
+
+def _asked(data: dict[str, object], stages: Stages) -> Asked:
+    """Raises `WorkbookError` for extras that this version does not know, or that stand in another order."""
+    extras, steps = data.get("extras", []), data.get("steps", 0)
+    if not isinstance(extras, list) or extras != [extra for extra in EXTRAS if extra in extras]:
+        raise WorkbookError("the card's extras are not those that this sheetgpt knows")
+    if extras and stages != WHOLE:
+        raise WorkbookError(f"the card has extras, but its stages are {stages}")
+    if type(steps) is not int or not 0 <= steps <= MOST_STEPS:
+        raise WorkbookError(f"the card's steps are {steps!r:.40}")
+    return Asked(tuple(extras), steps)
 
 
 def _blank(data: object) -> tuple[str, ...]:
@@ -124,6 +148,7 @@ class Blueprint:
                 f"{card.n_rows} words of {card.live.n_bytes} bytes have more merges than a sheet has rows"
             )
         plan = gpt2(card.config, card.n_rows, card.live, card.stages)
+        add_extras(plan, card.config, card.asked, card.live is not None)
         add_checks(plan, card.config, card.stages, card.live is not None)
         cells = _cells(plan)
         if cells > _MOST_CELLS:
@@ -134,7 +159,10 @@ class Blueprint:
             )
         if strange := next((name for name in card.blank if not _computed(plan, name)), ""):
             raise LayoutError(f"its card leaves {strange} blank, which no formula computes")
-        return cls(card, plan, lay_out(card.config, plan, live=card.live is not None, stages=card.stages))
+        layout = lay_out(
+            card.config, plan, live=card.live is not None, stages=card.stages, extras=extra_tabs(card.config)
+        )
+        return cls(card, plan, layout)
 
     def with_blank(self, patterns: Iterable[str]) -> Blueprint:
         """The same with those places blank whose names the patterns fit (`h0.attn.head*.scores`), capitals or not.

@@ -89,6 +89,28 @@ class Ladder(NamedTuple):
     numbers: Range  # symbols above, ranks below; the last column tells which pair is joined
 
 
+class Series(NamedTuple):
+    """A line, or a row of bars or points, of a chart; ranges are one column or one row."""
+
+    name: str
+    values: Range
+    along: Range | None = None  # what stands below each value; of a scatter chart the x of each point
+    labels: Range | None = None  # texts that stand beside the points
+
+
+class Chart(NamedTuple):
+    """A picture of cells. `kind` is bar, column, line or scatter."""
+
+    kind: str
+    title: str
+    series: tuple[Series, ...]
+    row: int  # of the cell in which its upper left corner lies
+    col: int
+    across: str = ""  # what the axes are
+    up: str = ""
+    size: tuple[int, int] = (480, 288)  # pixels
+
+
 class Sheet(NamedTuple):
     """A tab ready to be written."""
 
@@ -99,4 +121,5 @@ class Sheet(NamedTuple):
     masked: Sequence[Range] = ()  # scores that hide what comes later
     labelled: Sequence[Range] = ()  # whose rows are characters, words or tokens: grey where the prompt has none
     ladder: Ladder | None = None
+    charts: Sequence[Chart] = ()
     lights: Sequence[Range] = ()  # green or red, each row by the text in its first cell

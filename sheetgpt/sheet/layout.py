@@ -127,13 +127,15 @@ class Layout:
         return next(t for t in self.tabs if t.name == self.ranges[name].tab)
 
 
-def lay_out(config: ModelConfig, plan: Plan, *, live: bool = False, stages: Stages = WHOLE) -> Layout:
+def lay_out(
+    config: ModelConfig, plan: Plan, *, live: bool = False, stages: Stages = WHOLE, extras: Iterable[Tab] = ()
+) -> Layout:
     """A range for every place of the plan; raises `LayoutError` where the file format's limits are passed."""
     contents = Tab("Contents", "contents" if stages == WHOLE else "contents_slice")
     given = tuple(name for name, role in plan.roles.items() if role is Role.UPSTREAM)
     steps = (*prompt_tabs(live, "prompt" in stages), Tab("Input", "input", (Band(given),)), *stage_tabs(config))
     parameters = parameter_tabs(stages.weights(config), live)
-    tabs = (contents, *_planned(plan, (*steps, *check_tab(plan), *parameters)))
+    tabs = (contents, *_planned(plan, (*steps, *extras, *check_tab(plan), *parameters)))
     ranges: dict[str, Range] = {}
     for tab in tabs:
         place = {"vectors": _vectors, "check": _checks}.get(tab.lesson, _bands)
@@ -161,7 +163,7 @@ def prompt_tabs(live: bool, begins: bool) -> Iterator[Tab]:
         yield from _tokenizer_tabs(tokens)
     else:
         kind = "fixed" if begins else "slice"
-        yield Tab("Prompt", f"prompt_{kind}", _stack("prompt.text", "prompt.next", "prompt.n"))
+        yield Tab("Prompt", f"prompt_{kind}", _stack("prompt.text", "prompt.next", "prompt.n", "prompt.built"))
         yield Tab("Tokens", f"tokens_{kind}", (tokens,))
 
 
@@ -190,7 +192,7 @@ def check_tab(plan: Plan) -> Iterator[Tab]:
 
 
 def _tokenizer_tabs(tokens: Band) -> Iterator[Tab]:
-    yield Tab("Prompt", "prompt", _stack("prompt.text", "prompt.problem", "prompt.next", "prompt.n"))
+    yield Tab("Prompt", "prompt", _stack("prompt.text", "prompt.problem", "prompt.next", "prompt.n", "prompt.built"))
     yield Tab("Characters", "characters", (_table("chars", CHARS), Band(("chars.n", "chars.odd"))))
     totals = Band(("words.n", "words.longest", "words.unknown"))
     yield Tab("Words", "words", (totals, _table("words", WORDS)))

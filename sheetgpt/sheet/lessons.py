@@ -1,19 +1,38 @@
 """What a tab says about itself: `templates/*.md`, one file per kind of tab.
 
-TOML between `+++` lines (a title, and under `[places]` a sentence for each band), then `## What` and
-`## Why`. `$slots` are filled from the model, so that no text can go stale.
+TOML between `+++` lines (a title, under `[places]` a sentence for each band, under `[[tries]]` what to change and what
+is seen then), then `## What`, `## Why` and, where there is a formula to say, `## In words`. `$slots` are filled from
+the model, so that no text can go stale.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from string import Template
 from typing import NamedTuple
 
 from sheetgpt.errors import LayoutError
+from sheetgpt.plan.ops import Scalar
 from sheetgpt.resources import templates_dir
+
+
+class Try(NamedTuple):
+    """Something to try: what to do, and what it does. Tests do it, and see whether it does."""
+
+    do: str  # in words
+    see: str  # in words
+    set: Mapping[str, Scalar]  # place, or place[row,column] counted from 0 -> what is typed into its cell
+    moves: tuple[str, ...] = ()  # places, or cells of places, whose values change
+    keeps: tuple[str, ...] = ()  # those whose values stay
+
+    def fill(self, fill: Callable[[str], str]) -> Try:
+        """The same with every text filled."""
+        typed = {fill(k): fill(v) if isinstance(v, str) else v for k, v in self.set.items()}
+        moves, keeps = (tuple(map(fill, names)) for names in (self.moves, self.keeps))
+        return Try(fill(self.do), fill(self.see), typed, moves, keeps)
 
 
 class Lesson(NamedTuple):
@@ -22,16 +41,22 @@ class Lesson(NamedTuple):
     title: str
     what: str
     why: str
+    words: str  # the formula in words, or empty
     places: Mapping[str, str]
+    tries: tuple[Try, ...] = ()
 
     def fill(self, slots: Mapping[str, object]) -> Lesson:
         """Every slot filled; raises `LayoutError` for a slot that nothing fills."""
+
+        def fill(text: str) -> str:
+            return Template(text).substitute(slots)
+
         try:
-            title, what, why = (Template(t).substitute(slots) for t in (self.title, self.what, self.why))
-            places = {k: Template(v).substitute(slots) for k, v in self.places.items()}
+            title, what, why, words = map(fill, self[:4])
+            places = {k: fill(v) for k, v in self.places.items()}
+            return Lesson(title, what, why, words, places, tuple(t.fill(fill) for t in self.tries))
         except KeyError as error:
             raise LayoutError(f"lesson {self.title!r} has a slot {error} that nothing fills") from None
-        return Lesson(title, what, why, places)
 
     def meaning(self, name: str) -> str:
         """The sentence about a place: `h0.mlp.pre` is found under `pre`, `mlp.pre` or its full name."""
@@ -47,7 +72,14 @@ def lesson(stem: str) -> Lesson:
     try:
         _, front, body = path.read_text("utf-8").split("+++\n", 2)
         head = tomllib.loads(front)
-        _, what, why = (" ".join(part.split()) for part in body.replace("## Why\n", "## What\n").split("## What\n"))
-    except (OSError, ValueError) as error:
+        parts = {key: " ".join(text.split()) for key, text in re.findall(r"^## (.*)\n([^#]*)", body, re.MULTILINE)}
+        tries = tuple(_try(**entry) for entry in head.get("tries", []))
+        return Lesson(
+            head["title"], parts["What"], parts["Why"], parts.get("In words", ""), head.get("places", {}), tries
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise LayoutError(f"lesson {path.name} cannot be read: {error}") from None
-    return Lesson(head["title"], what, why, head.get("places", {}))
+
+
+def _try(do: str, see: str, set: dict[str, Scalar], moves: Sequence[str] = (), keeps: Sequence[str] = ()) -> Try:
+    return Try(do, see, set, tuple(moves), tuple(keeps))

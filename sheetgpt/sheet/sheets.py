@@ -21,6 +21,7 @@ from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
+from sheetgpt.sheet.charts import charts_of
 from sheetgpt.sheet.checktab import told
 from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Range, Tab
 from sheetgpt.sheet.lessons import Lesson, lesson
@@ -290,7 +291,7 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
             masked += [box] if box.name.endswith(".scores") else []
             if _SCALED.fullmatch(box.name) and book.plan[box.name].args:
                 scales[box.name] = box
-    return Sheet(tab, cells, masses, scales, masked, labelled, _ladder(book, tab))
+    return Sheet(tab, cells, masses, scales, masked, labelled, _ladder(book, tab), list(charts_of(book, tab)))
 
 
 def _ladder(book: Blueprint, tab: Tab) -> Ladder | None:
@@ -399,7 +400,7 @@ def _filled(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
         yield Mass(box, partial(_whole, env[box.name]), Style.GIVEN)
     elif box.name.endswith(RECORDED):
         yield Mass(box, partial(_whole, env[box.name]), Style.RECORDED)
-    elif book.plan.roles[box.name] is Role.INPUT:
+    elif book.plan.roles[box.name] in (Role.INPUT, Role.KNOB, Role.RECORD):
         yield from _given(book, box, env)
     elif box.name in book.blank:
         for r, c in product(range(box.rows), range(box.cols)):

@@ -19,6 +19,7 @@ from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import column
 from sheetgpt.sheet.blocks import Looks, splice
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Ladder, Sheet, Style
+from sheetgpt.sheet.drawing import drawn
 from sheetgpt.sheet.layout import CHECK_WORDS, Range
 
 _BLUE, _GREEN, _GREY, _SAND = "#DDEBF7", "#E2EFDA", "#7F7F7F", "#FFF2CC"
@@ -144,7 +145,10 @@ def _write_faces(
         book.set_properties({"title": "sheetgpt", "comments": "made by sheetgpt", "created": datetime(2000, 1, 1)})
         styles = _Styles(book)
         for number, sheet in enumerate(sheets, 1):
-            _write_sheet(book.add_worksheet(sheet.tab.name), sheet, styles)
+            ws = book.add_worksheet(sheet.tab.name)
+            _write_sheet(ws, sheet, styles)
+            for chart in sheet.charts:
+                ws.insert_chart(chart.row, chart.col, drawn(book, chart))
             parts[f"xl/worksheets/sheet{number}.xml"] = sheet
         for name, ref in names.items():
             book.define_name(name, "=" + ref)

@@ -1,0 +1,37 @@
+"""What a workbook has beside the pipeline: each extra adds places to a plan that has the pipeline already.
+
+An extra is a name in `EXTRAS`, a function in `_ADD` that adds its places, tabs in `sheet/extras.py`, and lessons.
+Values that its reader may change are knobs (`Plan.knob`); values that numpy computed for the prompt of the build are
+records (`Role.RECORD`, computed in `check/records.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.plan import Plan, Role
+
+EXTRAS: tuple[str, ...] = ()  # in the order in which a card names them
+_RECORDED: frozenset[str] = frozenset()  # extras with records
+
+
+class Asked(NamedTuple):
+    """Which extras a workbook has, and how large they are."""
+
+    extras: tuple[str, ...] = ()
+    steps: int = 0  # of the loop that the tab Generate shows
+
+
+Add = Callable[[Plan, ModelConfig, Asked, bool], None]  # to a plan, of a model; live or not
+_ADD: dict[str, Add] = {}
+
+
+def add_extras(p: Plan, config: ModelConfig, asked: Asked, live: bool) -> None:
+    """Add the places of the extras to a plan."""
+    if _RECORDED.intersection(asked.extras):
+        p.data("prompt.built", (1, 1), Role.RECORD, text=True)
+    for extra in asked.extras:
+        if extra in _ADD:
+            _ADD[extra](p, config, asked, live)
