@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from string import Template
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sheetgpt.errors import LayoutError
@@ -20,19 +21,28 @@ from sheetgpt.resources import templates_dir
 
 
 class Try(NamedTuple):
-    """Something to try: what to do, and what it does. Tests do it, and see whether it does."""
+    """Something to try: what to do, and what it does. A test does it in LibreOffice, and sees whether it does.
+
+    A key is a place (`wpe`: all its cells) or a cell of one (`wpe[0,3]`, counted from 0).
+    """
 
     do: str  # in words
     see: str  # in words
-    set: Mapping[str, Scalar]  # place, or place[row,column] counted from 0 -> what is typed into its cell
-    moves: tuple[str, ...] = ()  # places, or cells of places, whose values change
-    keeps: tuple[str, ...] = ()  # those whose values stay
+    set: Mapping[str, Scalar]  # what is typed, and where: cells that hold no formula
+    moves: tuple[str, ...] = ()  # what changes
+    keeps: tuple[str, ...] = ()  # what stays as it was, to the last bit
+    rises: tuple[str, ...] = ()  # every number there grows
+    falls: tuple[str, ...] = ()  # every number there shrinks
+    shows: Mapping[str, Scalar] = MappingProxyType({})  # what every cell there then holds, but for rounding
 
     def fill(self, fill: Callable[[str], str]) -> Try:
         """The same with every text filled."""
-        typed = {fill(k): fill(v) if isinstance(v, str) else v for k, v in self.set.items()}
-        moves, keeps = (tuple(map(fill, names)) for names in (self.moves, self.keeps))
-        return Try(fill(self.do), fill(self.see), typed, moves, keeps)
+
+        def each(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+            return {fill(k): fill(v) if isinstance(v, str) else v for k, v in values.items()}
+
+        moves, keeps, rises, falls = (tuple(map(fill, x)) for x in (self.moves, self.keeps, self.rises, self.falls))
+        return Try(fill(self.do), fill(self.see), each(self.set), moves, keeps, rises, falls, each(self.shows))
 
 
 class Lesson(NamedTuple):
@@ -81,5 +91,5 @@ def lesson(stem: str) -> Lesson:
         raise LayoutError(f"lesson {path.name} cannot be read: {error}") from None
 
 
-def _try(do: str, see: str, set: dict[str, Scalar], moves: Sequence[str] = (), keeps: Sequence[str] = ()) -> Try:
-    return Try(do, see, set, tuple(moves), tuple(keeps))
+def _try(do: str, see: str, set: dict[str, Scalar], shows: dict[str, Scalar] = {}, **watched: list[str]) -> Try:  # noqa: B006
+    return Try(do, see, set, shows=shows, **{kind: tuple(names) for kind, names in watched.items()})
