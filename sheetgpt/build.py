@@ -17,7 +17,8 @@ from sheetgpt.engines import get
 from sheetgpt.errors import BuildError, WeightError
 from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.weights import Weights
-from sheetgpt.plan.extras import EXTRAS, Asked
+from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.extras import EXTRAS
 from sheetgpt.plan.stages import WHOLE, Stages
 from sheetgpt.sheet.blueprint import DIALECTS, Blueprint, Card
 from sheetgpt.sheet.sheets import names_of, sheets

@@ -8,20 +8,13 @@ records (`Role.RECORD`, computed in `check/records.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.asked import Asked
 from sheetgpt.plan.plan import Plan, Role
 
 EXTRAS: tuple[str, ...] = ()  # in the order in which a card names them
 _RECORDED: frozenset[str] = frozenset()  # extras with records
-
-
-class Asked(NamedTuple):
-    """Which extras a workbook has, and how large they are."""
-
-    extras: tuple[str, ...] = ()
-    steps: int = 0  # of the loop that the tab Generate shows
 
 
 Add = Callable[[Plan, ModelConfig, Asked, bool], None]  # to a plan, of a model; live or not

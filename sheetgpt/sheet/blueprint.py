@@ -13,7 +13,8 @@ from sheetgpt import __version__
 from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.checks import add_checks
-from sheetgpt.plan.extras import EXTRAS, Asked, add_extras
+from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.extras import EXTRAS, add_extras
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.plan import Plan
