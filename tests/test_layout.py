@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from sheetgpt.errors import LayoutError
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.extras import EXTRAS
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.stages import WHOLE, Stages, pipeline
@@ -80,7 +82,8 @@ def test_every_tab_has_a_lesson_with_every_slot_filled() -> None:
     parts += [(False, None, Stages("logits", "logits")), (True, None, Stages("next", "next"))]
     for tied, live, stages in [*wholes, *parts, (True, LIVE, Stages("prompt", "h0"))]:
         config = ModelConfig(7, 8, 4, 2, 2, tied=tied)
-        book = Blueprint.of(Card("small", config, 3, live, stages=stages))
+        asked = Asked(EXTRAS, 2) if stages == WHOLE else Asked()
+        book = Blueprint.of(Card("small", config, 3, live, stages=stages, asked=asked))
         for tab in book.layout.tabs:
             words = tab_lesson(book, tab)
             used.add(tab.lesson)

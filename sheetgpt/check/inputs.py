@@ -32,12 +32,13 @@ def inputs(plan: Plan, prompt: str, ids: list[int], tokenizer: Tokenizer) -> dic
         values |= given_tables(n_rows, plan["chars.pos"].shape[0] - 1, tokenizer)
     texts = [tokenizer.visible(i) for i in ids] + [""] * (n_rows - len(ids))
     values["prompt.tokens"] = np.array(texts, dtype=object)[:, None]
-    names = (name for name, role in plan.roles.items() if role is Role.INPUT and not name.startswith(AT + "."))
-    return {name: values[name] for name in names} | knobs(plan)
+    values |= starts(plan)
+    names = (name for name, role in plan.roles.items() if role in (Role.INPUT, Role.KNOB))
+    return {name: values[name] for name in names if not name.startswith(AT + ".")}
 
 
-def knobs(plan: Plan) -> dict[str, NDArray[Any]]:
-    """What stands in the cells that a reader may change before anybody has changed them."""
+def starts(plan: Plan) -> dict[str, NDArray[Any]]:
+    """What the plan itself gives: constants, and what stands in knobs before anybody has turned them."""
     kinds = {name: object if name in plan.text else float for name in plan.starts}
     return {name: np.full(plan[name].shape, start, kinds[name]) for name, start in plan.starts.items()}
 

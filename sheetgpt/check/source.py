@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.evaluate import Layers, run
 from sheetgpt.check.gaps import failed
-from sheetgpt.check.inputs import inputs, knobs, live_for, recorded, upstream
+from sheetgpt.check.inputs import inputs, live_for, recorded, starts, upstream
 from sheetgpt.check.records import BUILT, records
 from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.prompt import encode, given_ids, rows_for
@@ -19,6 +19,7 @@ from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.models.unicode import class_ranges
 from sheetgpt.models.weights import Weights, bundled, digest, find_model
 from sheetgpt.plan.live import Live
+from sheetgpt.plan.plan import Role
 from sheetgpt.plan.stages import WHOLE
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.sheets import ParameterFact
@@ -95,7 +96,7 @@ def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
 
 def _played(book: Blueprint, own: Env) -> Env:
     """Knobs as they stand: whoever turned one did no wrong. One that holds no value of its kind is as it began."""
-    begun = knobs(book.plan)
+    begun = {name: value for name, value in starts(book.plan).items() if book.plan.roles[name] is Role.KNOB}
     return {name: np.where(failed(own[name]), begun[name], own[name]) for name in begun}
 
 

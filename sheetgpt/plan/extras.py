@@ -11,14 +11,17 @@ from collections.abc import Callable
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.hand import add_hand
 from sheetgpt.plan.plan import Plan, Role
 
-EXTRAS: tuple[str, ...] = ()  # in the order in which a card names them
+EXTRAS: tuple[str, ...] = ("hand",)  # in the order in which a card names them
 _RECORDED: frozenset[str] = frozenset()  # extras with records
 
 
 Add = Callable[[Plan, ModelConfig, Asked, bool], None]  # to a plan, of a model; live or not
-_ADD: dict[str, Add] = {}
+_ADD: dict[str, Add] = {
+    "hand": add_hand,
+}
 
 
 def add_extras(p: Plan, config: ModelConfig, asked: Asked, live: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sheetgpt.models.config import ModelConfig
-from sheetgpt.plan.extras import Asked
+from sheetgpt.plan.asked import Asked
 from sheetgpt.plan.ops import apply, columns
 from sheetgpt.plan.plan import Plan
 

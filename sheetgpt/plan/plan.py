@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -22,6 +22,9 @@ _HANDS_ON = {
     "below": slice(1, 2),
     "usable": slice(1),
 }
+
+
+Start = Scalar | Sequence[Sequence[Scalar]]  # one value for all cells, or one for each
 
 
 class Role(StrEnum):
@@ -46,7 +49,7 @@ class Plan(Mapping[str, Expr]):
         self._folded: set[str] = set()
         self.roles: dict[str, Role] = {}
         self.text: set[str] = set()  # places that hold text
-        self.starts: dict[str, Scalar] = {}  # of knobs: what stands in each of their cells when a workbook is built
+        self.starts: dict[str, Start] = {}  # of knobs and constants: what their cells hold at first
         self.row_names: dict[str, list[str]] = {}  # of places whose rows are formulas of their own: what each is about
 
     def __call__(self, name: str, expr: Expr) -> Expr:
@@ -64,10 +67,15 @@ class Plan(Mapping[str, Expr]):
             self.text.add(name)
         return self._add(name, Expr("data", shape=shape, name=name), role)
 
-    def knob(self, name: str, start: Scalar, shape: Shape = (1, 1)) -> Expr:
-        """A place that a reader changes at will; each of its cells holds `start` at first."""
+    def knob(self, name: str, start: Start, shape: Shape = (1, 1)) -> Expr:
+        """A place that a reader changes at will: `start`, for each cell or for all, is what it holds at first."""
         self.starts[name] = start
-        return self.data(name, shape, Role.KNOB, text=isinstance(start, str))
+        return self.data(name, shape, Role.KNOB, text=_is_text(start))
+
+    def constant(self, name: str, value: Start, shape: Shape = (1, 1)) -> Expr:
+        """A place of numbers or texts that are always the same."""
+        self.starts[name] = value
+        return self.data(name, shape, text=_is_text(value))
 
     def _add(self, name: str, expr: Expr, role: Role) -> Expr:
         if check_name(name).casefold() in self._folded:
@@ -115,6 +123,10 @@ class Plan(Mapping[str, Expr]):
             meaning = say(e) if e.args else f"{self.roles[name]}{' text' * (name in self.text)}"
             lines.append(f"{name} [{e.shape[0]} x {e.shape[1]}] = {meaning}\n")
         return "".join(lines)
+
+
+def _is_text(start: Start) -> bool:
+    return isinstance(start, str) or (isinstance(start, Sequence) and isinstance(start[0][0], str))
 
 
 def _named_inputs(expr: Expr) -> Iterator[Expr]:

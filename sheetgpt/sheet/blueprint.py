@@ -12,8 +12,8 @@ from functools import cached_property
 from sheetgpt import __version__
 from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
 from sheetgpt.models.config import ModelConfig
-from sheetgpt.plan.checks import add_checks
 from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.checks import add_checks
 from sheetgpt.plan.extras import EXTRAS, add_extras
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2

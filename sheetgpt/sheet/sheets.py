@@ -39,10 +39,10 @@ _LABELS = [
     (re.compile(r"chars\..*"), "chars.text"),
     (re.compile(r"words\..*"), "words.text"),
     (re.compile(r"prompt\.(pos|ids|row|tokens|bytes|word|from)"), "prompt.tokens"),
-    (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe|check)(\..*)?|ln_f\.last"), ""),
+    (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe|check|matmul|hand)(\..*)?|ln_f\.last"), ""),
     (re.compile(r".*"), "prompt.tokens"),
 ]
-_BY_TOKEN = re.compile(r".*\.head\d+\.(scores|exp|pattern)")
+_BY_TOKEN = re.compile(r".*\.head\d+\.(scores|exp|pattern)|hand\.columns")
 _SCALED = re.compile(r".*\.pattern|probs|logits|top\.prob")
 _STYLES = [
     (re.compile(r"prompt\.next|next\.text"), Style.ANSWER),
@@ -51,10 +51,10 @@ _STYLES = [
     (re.compile(r"(prompt|top)\.(tokens|text|bytes|from)|vocab\.(text|bytes)|next\.bytes|(chars|words|merges)\.text"),
      Style.TOKEN),
     (re.compile(r"chars\.(class|left)|unicode\.class"), Style.TOKEN),
-    (re.compile(r"(prompt|chars|words)\.pos|vocab\.id|top\.rank|unicode\.first|bpe\..*"), Style.INPUT),
+    (re.compile(r"(prompt|chars|words)\.pos|matmul\.(left|right|row|column)|vocab\.id|top\.rank|unicode\.first|bpe\..*"), Style.INPUT),
     (re.compile(r"chars\.byte|words\.byte"), Style.BYTES),
     (re.compile(r"words\.(symbol|token|at)|merges\.ladder|prompt\.word"), Style.SPARSE),
-    (re.compile(r"next\.id|top\.id|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
+    (re.compile(r"matmul\..*|(next|top|hand)\.id|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
     (re.compile(r".*\.pattern|probs|top\.prob"), Style.SHARE),
     (re.compile(r"check\.(.*\.light|all)"), Style.LIGHT),
     (re.compile(r"check\.(.*\.value|limit|(.*\.)?wrong)"), Style.GAP),
