@@ -26,6 +26,7 @@ from sheetgpt.models.weights import Weights
 from sheetgpt.plan.stages import Stages
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.blueprint import Card
+from sheetgpt.sheet.contents import card_row
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.readback import read
@@ -291,13 +292,14 @@ def test_what_else_was_changed_is_told(right: Path, exercise: Built, terms: Term
     weight, mean = ranges["h0.ln_1.g"], ranges["h0.ln_1.mean"]
     book[weight.tab].cell(weight.row + 1, weight.col + 1).value = 1.0
     book[mean.tab].cell(mean.row + 2, mean.col + 1).value = "=AVERAGE(1,2)"
-    book["Contents"]["B6"] = book["Contents"]["B6"].value.replace('"h0.ln_1.var", ', "")
+    card = book["Contents"].cell(card_row(exercise.blueprint) + 1, 2)
+    card.value = card.value.replace('"h0.ln_1.var", ', "")
     book.save(tmp_path / "changed.xlsx")
     marked = grade(tmp_path / "changed.xlsx", terms)
     told = " ".join(marked.changed)
     assert "wrong weight at h0.ln_1.g" in told
     assert "wrong formula at h0.ln_1.mean" in told
-    assert "Contents!B6" in told
+    assert f"Contents!{card.coordinate}" in told
     assert [mark.place for mark in marked.marks] == list(PLACES), "the exercise's card decides"
     own = grade(tmp_path / "changed.xlsx", Terms(model=terms.model))
     assert [mark.place for mark in own.marks] == list(PLACES[1:])

@@ -28,11 +28,12 @@ from sheetgpt.check.source import facts
 from sheetgpt.check.tally import tally
 from sheetgpt.engines import Values, get
 from sheetgpt.models.weights import digest
-from sheetgpt.plan.checks import ALL, RECORDED
+from sheetgpt.plan.checks import RECORDED
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.cells import Cell, Sheet
+from sheetgpt.sheet.contents import shown as shown_on_map
 from sheetgpt.sheet.grid import CellError, Grid, Value
 from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.sheets import labels_of, names_of
@@ -82,13 +83,14 @@ class _Check:
 
     @cached_property
     def _labels(self) -> set[str]:
-        """Places whose cells label rows, and the light that Contents shows."""
-        return ({labels_of(name) for name in self.plan} | {ALL}) & set(self.plan)
+        """Places whose cells label rows, and those that Contents shows."""
+        return ({labels_of(name) for name in self.plan} & set(self.plan)) | shown_on_map(self.plan)
 
     @cached_property
     def _labels_differ(self) -> bool:
         """Whether other characters, words or tokens stand in the workbook: then old labels are not to blame."""
-        return not all(np.array_equal(self.found[name], self.wanted[name]) for name in self._labels)
+        gap = (worst(gaps(self.found[name], self.wanted[name]))[0] for name in self._labels)
+        return any(size > TOTAL_TOLERANCE for size in gap)
 
     def _inputs_fail(self, name: str) -> bool:
         """Whether some input of the place holds an error, or text for a number."""

@@ -57,6 +57,11 @@ class Style(StrEnum):
     RECORDED = "recorded"  # the same, as it was
     BYTES = "bytes"  # 1 to 255, or 0 for nothing, which is not shown
     BLANK = "blank"  # for a student to fill in
+    STAGE = "stage"  # a stage on the map of Contents
+    BOX = "box"  # a tab on it
+    BOX_NOTE = "box_note"  # what stands below a box
+    ARROW = "arrow"
+    SHOWN = "shown"  # a text that stands somewhere else
     SPARSE = "sparse"  # a whole number, or nothing: what is below 0 or beyond any id is not shown
 
 
@@ -70,6 +75,7 @@ class Cell(NamedTuple):
     style: Style
     cached: Value | None = None  # of a formula: the value that numpy computed
     target: str | None = None  # of a link: the tab it leads to
+    at: str = "A1"  # and the cell there
 
 
 class Mass(NamedTuple):

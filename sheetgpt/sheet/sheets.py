@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.weights import file_name
 from sheetgpt.plan.checks import ALL, RECORDED
 from sheetgpt.plan.plan import Role, say
@@ -23,13 +22,12 @@ from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
 from sheetgpt.sheet.charts import charts_of
 from sheetgpt.sheet.checktab import told
+from sheetgpt.sheet.contents import card_row, contents
 from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Range, Tab
 from sheetgpt.sheet.lessons import Lesson, lesson
 from sheetgpt.sheet.lower import examples, lower
 
 Env = Mapping[str, NDArray[Any]]
-CARD_ROW = HEAD  # row of the card on Contents
-_BANNER = 6  # columns over which the light on Contents is coloured
 _MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
 
 _VOCABULARY_ROWS = frozenset({"logits", "probs.exp", "probs"})
@@ -100,7 +98,7 @@ def sheets(book: Blueprint, env: Env, facts: list[ParameterFact], rows: Rows | N
 def names_of(book: Blueprint) -> dict[str, str]:
     """Every defined name and its reference: one for each place, one for the card."""
     names = {name: box.ref for name, box in book.layout.ranges.items()}
-    return names | {CARD_NAME: f"Contents!{fixed(CARD_ROW, 1)}"}
+    return names | {CARD_NAME: f"Contents!{fixed(card_row(book), 1)}"}
 
 
 def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
@@ -171,40 +169,8 @@ def _weights_of(book: Blueprint, tab: Tab) -> list[Tab]:
 
 
 def _contents(book: Blueprint, tab: Tab, env: Env) -> Sheet:
-    cells = _head(book, tab)
-    light = Range("", tab.name, CARD_ROW - 1, 1, 1, _BANNER)
-    cells.append(_text(light.row, 0, "Checks", Style.HEADING))
-    cells.append(Cell(light.row, 1, Kind.FORMULA, ALL, Style.LIGHT, _known(book, ALL, str(env[ALL][0, 0]))))
-    cells += [_text(CARD_ROW, 0, "Card", Style.HEADING), _text(CARD_ROW, 1, book.card.to_json(), Style.CODE)]
-    facts = _card_facts(book.card.config)
-    facts += _blank_facts(book)
-    cells += [
-        _text(CARD_ROW + 1 + k, c, text, Style.NOTE) for k, pair in enumerate(facts) for c, text in enumerate(pair)
-    ]
-    top = CARD_ROW + len(facts) + 2
-    cells += [_text(top, c, t, Style.HEADING) for c, t in ((0, "Tab"), (3, "What it shows"))]
-    for k, other in enumerate(book.layout.tabs[1:], top + 1):
-        cells.append(Cell(k, 0, Kind.LINK, other.name, Style.LINK, target=other.name))
-        cells.append(_text(k, 3, tab_lesson(book, other).title, Style.NOTE))
-    return Sheet(tab, cells, lights=[light])
-
-
-def _card_facts(c: ModelConfig) -> list[tuple[str, str]]:
-    return [
-        ("Blocks", f"{c.n_layer} blocks of {c.n_head} heads, {c.d_head} numbers wide each"),
-        ("Width", f"{c.n_embd} numbers for each token; {c.d_mlp} inside the MLP"),
-        ("Vocabulary", f"{c.n_vocab} tokens; the model sees at most {c.n_ctx} at once"),
-        ("Learned", f"{c.n_weights:,} numbers; the head is {'wte again' if c.tied else 'a matrix of its own'}"),
-    ]
-
-
-def _blank_facts(book: Blueprint) -> list[tuple[str, str]]:
-    """What a student is to do, where places are blank."""
-    if not book.card.blank:
-        return []
-    boxes = [book.layout.ranges[name] for name in book.card.blank]
-    todo = [("", f"{box.name} on the tab {box.tab}, from {a1(box.row, box.col)} on") for box in boxes]
-    return [("To fill in", f"yellow cells with a border: formulas for {len(boxes)} places"), *todo]
+    cells, lights = contents(book, env, lambda other: tab_lesson(book, other).title)
+    return Sheet(tab, _head(book, tab) + cells, lights=lights)
 
 
 def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:

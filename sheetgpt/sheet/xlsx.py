@@ -19,6 +19,7 @@ from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import column
 from sheetgpt.sheet.blocks import Looks, splice
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Ladder, Sheet, Style
+from sheetgpt.sheet.contents import HEADS
 from sheetgpt.sheet.drawing import drawn
 from sheetgpt.sheet.layout import CHECK_WORDS, Range
 
@@ -50,10 +51,19 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.RECORDED: {"align": "center", "bg_color": _SAND},
     Style.BYTES: {"num_format": "0;;"},
     Style.BLANK: {"bg_color": "#FFFF99", "border": 1, "border_color": "#BF9000"},
+    Style.STAGE: {"bold": True, "bg_color": "#D9E1F2", "border": 1},
+    Style.BOX: {"align": "center", "bg_color": "#F2F2F2", "border": 1, "font_color": "#0563C1"},
+    Style.BOX_NOTE: {"align": "center", "shrink": True, "font_color": "#404040"},
+    Style.ARROW: {"align": "center", "bold": True, "font_color": _GREY},
+    Style.SHOWN: {"bold": True, "font_size": 12},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
+_PRINTED_WHOLE = {"check": CHECK_WORDS, "contents": HEADS + 12, "contents_slice": HEADS + 12}  # to the last column
+_MAP = [(0, 0, 28), (1, 1, 13), *((c, c, 4 if c % 2 else 18) for c in range(2, HEADS)), (HEADS, HEADS + 99, 4)]
 _WIDTHS = {
+    "contents": _MAP,
+    "contents_slice": _MAP,
     "check": [(0, 0, 26), (1, 1, 12), (2, 2, 10), (3, 3, 80), (4, 15, 16)],
     "prompt": [(1, 1, 60)],
     "prompt_fixed": [(1, 1, 60)],
@@ -251,9 +261,9 @@ def _frame(ws: Any, sheet: Sheet) -> None:
         ws.set_column(first, last, width)
     ws.freeze_panes(1, 1)
     ws.set_landscape()
-    last, checks = max(c.row for c in sheet.cells), sheet.tab.lesson == "check"
-    ws.fit_to_pages(1, 0 if checks else 1)
-    ws.print_area(0, 0, last if checks else min(last, _PRINT_ROWS), CHECK_WORDS if checks else _PRINT_COLS)
+    last, columns = max(c.row for c in sheet.cells), _PRINTED_WHOLE.get(sheet.tab.lesson)
+    ws.fit_to_pages(1, 0 if columns else 1)
+    ws.print_area(0, 0, last if columns else min(last, _PRINT_ROWS), columns or _PRINT_COLS)
     if sheet.tab.group == "parameters":
         ws.set_tab_color("#9DC3E6")
 
@@ -274,7 +284,7 @@ def _blank(ws: Any, cell: Cell, look: Any) -> Any:
 
 
 def _link(ws: Any, cell: Cell, look: Any) -> Any:
-    return ws.write_url(cell.row, cell.col, f"internal:'{cell.target}'!A1", look, cell.body)
+    return ws.write_url(cell.row, cell.col, f"internal:'{cell.target}'!{cell.at}", look, cell.body)
 
 
 _WRITE: dict[Kind, Callable[[Any, Cell, Any], Any]] = {
