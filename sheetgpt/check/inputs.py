@@ -16,6 +16,7 @@ from sheetgpt.plan.checks import AT, LIMIT, RECORDED
 from sheetgpt.plan.live import UNTYPED, Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.plan import Plan, Role
+from sheetgpt.plan.points import COUNTED
 from sheetgpt.plan.stages import Stages
 from sheetgpt.sheet.blueprint import Blueprint
 
@@ -31,6 +32,7 @@ def inputs(plan: Plan, prompt: str, ids: list[int], tokenizer: Tokenizer) -> dic
     if "chars.pos" in plan:
         values |= given_tables(n_rows, plan["chars.pos"].shape[0] - 1, tokenizer)
     texts = [tokenizer.visible(i) for i in ids] + [""] * (n_rows - len(ids))
+    values |= {name: np.arange(plan[name].shape[0], dtype=float)[:, None] for name in COUNTED if name in plan}
     values["prompt.tokens"] = np.array(texts, dtype=object)[:, None]
     values |= starts(plan)
     names = (name for name, role in plan.roles.items() if role in (Role.INPUT, Role.KNOB))

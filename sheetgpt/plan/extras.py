@@ -13,13 +13,15 @@ from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
 from sheetgpt.plan.hand import add_hand
 from sheetgpt.plan.plan import Plan, Role
+from sheetgpt.plan.points import add_points
 
-EXTRAS: tuple[str, ...] = ("hand",)  # in the order in which a card names them
+EXTRAS: tuple[str, ...] = ("points", "hand")  # in the order in which a card names them
 _RECORDED: frozenset[str] = frozenset()  # extras with records
 
 
 Add = Callable[[Plan, ModelConfig, Asked, bool], None]  # to a plan, of a model; live or not
 _ADD: dict[str, Add] = {
+    "points": add_points,
     "hand": add_hand,
 }
 

@@ -102,6 +102,7 @@ class Series(NamedTuple):
     values: Range
     along: Range | None = None  # what stands below each value; of a scatter chart the x of each point
     labels: Range | None = None  # texts that stand beside the points
+    joined: bool = False  # points of a scatter chart as a line
 
 
 class Chart(NamedTuple):

@@ -5,14 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sheetgpt.models.config import ModelConfig
-from sheetgpt.sheet.layout import Band, Tab
+from sheetgpt.plan.points import powers
+from sheetgpt.sheet.layout import CHART, Band, Tab
 
 
 def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
     """Every tab that some extra has."""
+    yield Tab("Token map", "points", tuple(_points()))
+    yield Tab("ReLU" if config.activation == "relu" else "GELU", "curve", tuple(_curve(config)))
     yield Tab("Matrix product", "matmul", tuple(_matmul()))
     logit = (Band(("hand.id", "hand.logit")), *_stack("hand.w", "hand.product"))
     yield Tab("One logit", "hand", (*logit, Band(("hand.columns",))))
+
+
+def _points() -> Iterator[Band]:
+    """The picture first, then how its points are found."""
+    yield Band(("points.x", "points.y"), room=CHART)
+    yield Band(("points.there", "points.count"))
+    yield Band(("points.mean",))
+    yield Band(("points.centred",))
+    yield Band(("points.gram", "points.left"))
+    for at in ("points.first", "points.second"):
+        yield Band((f"{at}.spread", f"{at}.scale", f"{at}.who"))
+        yield Band(tuple(powers(at)))
+        yield Band(tuple(f"{at}.{place}" for place in ("out", "far", "column", "unit", "pull")))
+
+
+def _curve(config: ModelConfig) -> Iterator[Band]:
+    yield Band(("curve.number", "curve.x", "curve.y"), room=CHART)
+    blocks = range(config.n_layer)
+    yield Band(("curve.neuron", *(f"h{i}.mlp.{place}.last" for i in blocks for place in ("pre", "post"))))
 
 
 def _matmul() -> Iterator[Band]:

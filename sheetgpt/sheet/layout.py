@@ -23,6 +23,7 @@ from sheetgpt.sheet.grid import Area
 
 HEAD = 5  # title, what, why, links, blank
 BAND = 5  # rows of text above a band's numbers
+CHART = 22  # rows that a chart beside a band's numbers takes
 LEFT = 1  # column A labels the rows
 MAX_TAB_NAME = 31
 CHARS = (
@@ -93,6 +94,7 @@ class Band(NamedTuple):
     names: tuple[str, ...]
     touching: bool = False
     listed: bool = False
+    room: int = 0  # rows at least, for a chart beside the numbers
 
     @property
     def head(self) -> int:
@@ -227,6 +229,7 @@ def _attention(at: str, n_head: int, after: str) -> Iterator[Band]:
     yield Band(tuple(f"{h}.exp" for h in heads))
     yield Band(tuple(f"{h}.sum" for h in heads))
     yield Band(tuple(f"{h}.pattern" for h in heads))
+    yield Band(tuple(f"{h}.last" for h in heads), room=CHART)
     yield Band(tuple(f"{h}.z" for h in heads), touching=True)
     yield from _stack(f"{at}.out", after)
 
@@ -269,7 +272,7 @@ def _bands(tab: Tab, plan: Plan) -> Iterator[Range]:
             rows, cols = plan[name].shape
             yield Range(name, tab.name, top, col, rows, cols)
             col += band.step(cols)
-        top += max(plan[name].shape[0] for name in band.names) + 1
+        top += max(band.room, *(plan[name].shape[0] for name in band.names)) + 1
 
 
 def _vectors(tab: Tab, plan: Plan) -> Iterator[Range]:
