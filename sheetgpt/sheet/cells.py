@@ -96,13 +96,13 @@ class Ladder(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A line, or a row of bars or points, of a chart; ranges are one column or one row."""
+    """A line, or a row of bars or points, of a chart; ranges are one column."""
 
-    name: str
+    name: str | Range  # a cell that holds its name, which then stands beside its points
     values: Range
-    along: Range | None = None  # what stands below each value; of a scatter chart the x of each point
-    labels: Range | None = None  # texts that stand beside the points
+    along: Range  # what stands below each value; of a scatter chart the x of each point
     joined: bool = False  # points of a scatter chart as a line
+    now: Sequence[Sequence[Value]] = ((), (), ())  # what name, values and along are, where that is known
 
 
 class Chart(NamedTuple):

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
 
 from sheetgpt.plan.points import last_of
 from sheetgpt.sheet.blueprint import Blueprint
-from sheetgpt.sheet.cells import Chart, Series
+from sheetgpt.sheet.cells import Chart, Series, Value
 from sheetgpt.sheet.layout import Range, Tab
+
+Env = Mapping[str, NDArray[Any]]
 
 _WIDE = (720, 420)  # pixels: of a chart that fills its room
 _LIST = (480, 288)
+_MOST = 100  # tokens in a chart, which may have 255 series
 
 
-def charts_of(book: Blueprint, tab: Tab) -> Iterator[Chart]:
-    """The charts of a tab."""
+def charts_of(book: Blueprint, tab: Tab, env: Env) -> Iterator[Chart]:
+    """The charts of a tab; what their cells hold is remembered in them, but for what a student is to find."""
+
+    def now(box: Range | str) -> list[Value]:
+        if isinstance(box, str) or box.name in book.after_blank:
+            return []
+        first = box.row - book.layout.ranges[box.name].row
+        return list(env[box.name][first : first + box.rows, 0].tolist())
+
+    for chart in _charts(book, tab):
+        yield chart._replace(series=tuple(s._replace(now=tuple(map(now, s[:3]))) for s in chart.series))
+
+
+def _charts(book: Blueprint, tab: Tab) -> Iterator[Chart]:
     ranges, config = book.layout.ranges, book.card.config
     if tab.lesson == "next":
         yield _candidates(ranges, *_beside(ranges["top.prob"]))
@@ -23,10 +41,7 @@ def charts_of(book: Blueprint, tab: Tab) -> Iterator[Chart]:
     elif tab.lesson == "attention" and tab.block is not None and last_of(config, tab.block)[0] in ranges:
         yield _last(ranges, last_of(config, tab.block))
     elif tab.lesson == "points":
-        at = _beside(ranges["points.y"])
-        points = Series("tokens", ranges["points.y"], ranges["points.x"], ranges["prompt.tokens"])
-        axes = ("the direction in which they differ most", "the next one")
-        yield Chart("scatter", "The prompt's tokens", (points,), *at, *axes, _WIDE)
+        yield _tokens(ranges)
     elif tab.lesson == "curve":
         yield _curve(ranges, config.n_layer, tab.name)
 
@@ -34,6 +49,10 @@ def charts_of(book: Blueprint, tab: Tab) -> Iterator[Chart]:
 def _beside(box: Range) -> tuple[int, int]:
     """The cell to the right of a band's last place, in the row of the ruler."""
     return box.row - 1, box.col + box.cols + 1
+
+
+def _cell(column: Range, r: int) -> Range:
+    return column._replace(row=column.row + r, rows=1)
 
 
 def _candidates(ranges: Mapping[str, Range], row: int, col: int) -> Chart:
@@ -46,8 +65,18 @@ def _last(ranges: Mapping[str, Range], names: tuple[str, ...]) -> Chart:
     return Chart("column", "Whom the last token reads from", tuple(heads), *_beside(ranges[names[-1]]), size=_WIDE)
 
 
+def _tokens(ranges: Mapping[str, Range]) -> Chart:
+    """A series for each token: its name is the only label that every program shows, and keeps when a cell changes."""
+    tokens, y, x = (ranges[name] for name in ("prompt.tokens", "points.y", "points.x"))
+    rows = range(min(tokens.rows, _MOST))
+    series = (Series(_cell(tokens, r), _cell(y, r), _cell(x, r)) for r in rows)
+    axes = ("the direction in which they differ most", "the direction after that")
+    return Chart("scatter", "Which tokens lie near each other", tuple(series), *_beside(y), *axes, _WIDE)
+
+
 def _curve(ranges: Mapping[str, Range], n_layer: int, name: str) -> Chart:
-    blocks = (Series(f"h{i}", *(ranges[f"h{i}.mlp.{place}.last"] for place in ("post", "pre"))) for i in range(n_layer))
+    at = [f"h{i}.mlp" for i in range(n_layer)]
+    blocks = (Series(f"h{i}", ranges[f"{h}.post.last"], ranges[f"{h}.pre.last"]) for i, h in enumerate(at))
     series = (Series(name, ranges["curve.y"], ranges["curve.x"], joined=True), *blocks)
     title = f"{name}, and the last token's first neurons of each block on it"
     return Chart("scatter", title, series, *_beside(ranges["curve.y"]), "before", "after", _WIDE)

@@ -261,7 +261,7 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
             masked += [box] if box.name.endswith(".scores") else []
             if _SCALED.fullmatch(box.name) and book.plan[box.name].args:
                 scales[box.name] = box
-    return Sheet(tab, cells, masses, scales, masked, labelled, _ladder(book, tab), list(charts_of(book, tab)))
+    return Sheet(tab, cells, masses, scales, masked, labelled, _ladder(book, tab), list(charts_of(book, tab, env)))
 
 
 def _ladder(book: Blueprint, tab: Tab) -> Ladder | None:
