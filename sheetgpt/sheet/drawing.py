@@ -42,7 +42,7 @@ def _series(chart: Chart, series: Series, colour: str) -> dict[str, Any]:
     drawn: dict[str, Any] = {"name": series.name, "values": "=" + series.values.ref, "values_data": values}
     drawn |= {"categories": "=" + series.along.ref, "categories_data": along}
     if not isinstance(series.name, str):
-        label = {"series_name": True, "value": False, "position": "above", "font": {"size": 11}}
+        label = {"series_name": True, "value": False, "position": "above", "font": {"size": 11}, "num_format": ";;;"}
         drawn |= {"name": "=" + series.name.ref, "name_data": name, "data_labels": label}
     if series.joined:
         return drawn | {"line": {"color": _LINE, "width": 1.75}, "marker": {"type": "none"}}
