@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -212,3 +214,14 @@ def test_windows_line_ends(tmp_path):
     (tmp_path / "encoder.json").write_text(json.dumps({"a": 0, "b": 1, "ab": 2}))
     (tmp_path / "vocab.bpe").write_bytes(b"#version: 0.2\r\na b\r\n")
     assert Tokenizer.load(tmp_path).encode("abba") == [2, 1, 0]
+
+
+@needs_gpt2
+def test_kinds_of_tokens_of_gpt2(gpt2: Tokenizer) -> None:
+    known = {" is": "␣ + letters", "jury": "letters", ".": "signs", " 2020": "␣ + numbers", "\n": "white space"}
+    assert {text: gpt2.kind(gpt2.encode(text)[0]) for text in known} == known
+    assert gpt2.kind(50256) == "end of text"
+    assert gpt2.kind(222) == "bytes"  # 0xA2 by itself
+    kinds = Counter(gpt2.kind(i) for i in range(50257))
+    starts = sum(regex.fullmatch(r" \p{L}+", gpt2.decode([i])) is not None for i in range(50256))
+    assert kinds["␣ + letters"] == starts

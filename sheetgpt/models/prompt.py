@@ -55,6 +55,7 @@ def given(prompt: str, n_rows: int, n_top: int, tokenizer: Tokenizer) -> dict[st
         "vocab.id": _numbers(vocabulary),
         "vocab.text": _text([tokenizer.visible(i) for i in vocabulary]),
         "vocab.bytes": _text([tokenizer.decode_bytes([i]).hex(" ").upper() for i in vocabulary]),
+        "vocab.kind": _text([tokenizer.kind(i) for i in vocabulary]),
         "top.rank": _numbers(range(1, n_top + 1)),
     }
 
@@ -68,7 +69,7 @@ def given_tables(n_rows: int, n_chars: int, tokenizer: Tokenizer) -> dict[str, N
     """What a plan that cuts its prompt itself takes as given: row numbers, and the tokenizer's tables.
 
     The table of merges is sorted by pair (left * vocabulary + right) and begins with two rows that no pair has;
-    `bpe.token` is in the order of ranks, and its last two rows are nobody's.
+    `bpe.token` and `bpe.parts` are in the order of ranks, and their last two rows are nobody's.
     """
     merges = tokenizer.merge_ids()
     pairs = sorted((a * tokenizer.n_vocab + b, rank) for rank, (a, b, _) in enumerate(merges))
@@ -82,6 +83,7 @@ def given_tables(n_rows: int, n_chars: int, tokenizer: Tokenizer) -> dict[str, N
         "bpe.pair": _numbers([-2, -1, *(pair for pair, _ in pairs)]),
         "bpe.rank": _numbers([-1, -1, *(rank for _, rank in pairs)]),
         "bpe.token": _numbers([*(made for _, _, made in merges), -1, -1]),
+        "bpe.parts": _text([*(f"{tokenizer.visible(a)} {tokenizer.visible(b)}" for a, b, _ in merges), "", ""]),
     }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from sheetgpt.errors import PromptError, WeightError
-from sheetgpt.models.unicode import CLASSES, class_ranges
+from sheetgpt.models.unicode import CLASSES, char_class, class_ranges
 
 Merge = tuple[str, str]
 
@@ -26,6 +26,8 @@ VERSION_LINE = "#version: 0.2"
 _MOST_BYTES = 64 * 2**20
 _MOST_CACHED = 50_000
 _VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+
+_KINDS = dict(zip(CLASSES, ("letters", "numbers", "white space", "signs"), strict=True))
 
 
 @cache
@@ -128,6 +130,19 @@ class Tokenizer:
             return END_OF_TEXT
         text = self.decode_bytes([token_id]).decode("utf-8", errors="surrogateescape")
         return "".join([_visible_char(c) for c in text])
+
+    def kind(self, token_id: int) -> str:
+        """What kind of text a token is: `letters`, `␣ + letters`, `numbers`, `bytes` of no whole character ..."""
+        if token_id == self.eot:
+            return "end of text"
+        try:
+            text = self.decode_bytes([token_id]).decode("utf-8")
+        except UnicodeDecodeError:
+            return "bytes"
+        body = text.removeprefix(" ") or text
+        kinds = {char_class(ord(c)) for c in body}
+        name = _KINDS[kinds.pop()] if len(kinds) == 1 else "mixed"
+        return f"␣ + {name}" if len(body) < len(text) else name
 
     def _check_text(self, text: str) -> None:
         characters = dict.fromkeys(text)  # each once, in the order of the text

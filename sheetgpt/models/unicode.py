@@ -7,6 +7,7 @@ of which nothing else here has need.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cache
 from importlib.metadata import distribution
 from itertools import groupby
@@ -22,6 +23,16 @@ def class_ranges() -> list[tuple[int, str]]:
     A class is one of `CLASSES`; surrogates and what Unicode has not assigned are "other".
     """
     return list(_read_table()[1])
+
+
+def char_class(code: int) -> str:
+    """The class of one code point, by the table."""
+    return _read_table()[1][bisect_right(_firsts(), code) - 1][1]
+
+
+@cache
+def _firsts() -> list[int]:
+    return [first for first, _ in class_ranges()]
 
 
 def unicode_version() -> str:

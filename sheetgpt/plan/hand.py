@@ -12,11 +12,17 @@ SHOWN = 8  # of an embedding's numbers, where tokens stand in columns
 
 
 def add_hand(p: Plan, config: ModelConfig, asked: Asked, live: bool) -> None:
-    """A product of matrices to play with; the answer's logit; the prompt's embeddings turned on their side."""
+    """A product of matrices to play with; the answer's logit; the prompt's embeddings turned on their side.
+
+    And words beside the tokenizer's tables: what kind of text each token is, and which two a merge joins.
+    """
     matrix_product(p)
     one_logit(p, config)
     first = p("hand.first", columns(p["embed.token"], 0, min(SHOWN, config.n_embd)))  # [T, 8]
     p("hand.columns", first.T)  # [8, T]
+    p.data("vocab.kind", (config.n_vocab, 1), text=True)
+    if live:
+        p.data("bpe.parts", p["bpe.token"].shape, text=True)
 
 
 def matrix_product(p: Plan) -> None:

@@ -238,9 +238,11 @@ def parameter_tabs(shapes: Mapping[str, Shape], live: bool) -> Iterator[Tab]:
     """After the lesson: all weights in one table, the tokenizer's tables, a tab per matrix, one per block's vectors."""
     if shapes:
         yield Tab("Parameters", "parameters", group="parameters")
-    yield Tab("Vocabulary", "vocabulary", (Band(("vocab.id", "vocab.text", "vocab.bytes")),), group="parameters")
+    yield Tab(
+        "Vocabulary", "vocabulary", (Band(("vocab.id", "vocab.text", "vocab.bytes", "vocab.kind")),), group="parameters"
+    )
     if live:
-        merges = Band(("bpe.pair", "bpe.rank", "bpe.token"))
+        merges = Band(("bpe.pair", "bpe.rank", "bpe.token", "bpe.parts"))
         yield Tab("Merge table", "merge_table", (merges,), group="parameters")
         yield Tab("Bytes", "bytes", (Band(("bpe.byte",)),), group="parameters")
         yield Tab("Unicode", "unicode", (Band(("unicode.first", "unicode.class")),), group="parameters")

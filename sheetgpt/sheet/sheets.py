@@ -47,7 +47,7 @@ _STYLES = [
     (re.compile(r"prompt\.next|next\.text"), Style.ANSWER),
     (re.compile(r"prompt\.text"), Style.INPUT_TEXT),
     (re.compile(r"prompt\.problem"), Style.PROBLEM),
-    (re.compile(r"(prompt|top)\.(tokens|text|bytes|from)|vocab\.(text|bytes)|next\.bytes|(chars|words|merges)\.text"),
+    (re.compile(r"(prompt|top)\.(tokens|text|bytes|from)|vocab\.(text|bytes)|next\.bytes|(chars|words|merges)\.text|vocab\.kind|bpe\.parts"),
      Style.TOKEN),
     (re.compile(r"chars\.(class|left)|unicode\.class"), Style.TOKEN),
     (re.compile(r"(prompt|chars|words)\.pos|matmul\.(left|right|row|column)"), Style.INPUT),
