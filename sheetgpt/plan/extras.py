@@ -12,16 +12,18 @@ from collections.abc import Callable
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
 from sheetgpt.plan.hand import add_hand
+from sheetgpt.plan.heads import add_heads
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.points import add_points
 
-EXTRAS: tuple[str, ...] = ("points", "hand")  # in the order in which a card names them
+EXTRAS: tuple[str, ...] = ("points", "heads", "hand")  # in the order in which a card names them
 _RECORDED: frozenset[str] = frozenset()  # extras with records
 
 
 Add = Callable[[Plan, ModelConfig, Asked, bool], None]  # to a plan, of a model; live or not
 _ADD: dict[str, Add] = {
     "points": add_points,
+    "heads": add_heads,
     "hand": add_hand,
 }
 

@@ -13,6 +13,7 @@ def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
     """Every tab that some extra has."""
     yield Tab("Token map", "points", tuple(_points()))
     yield Tab("ReLU" if config.activation == "relu" else "GELU", "curve", tuple(_curve(config)))
+    yield Tab("Heads", "heads", tuple(_heads(config)))
     yield Tab("Matrix product", "matmul", tuple(_matmul()))
     logit = (Band(("hand.id", "hand.logit")), *_stack("hand.w", "hand.product"))
     yield Tab("One logit", "hand", (*logit, Band(("hand.columns",))))
@@ -35,6 +36,13 @@ def _curve(config: ModelConfig) -> Iterator[Band]:
     yield Band(("curve.number", "curve.x", "curve.y"), room=CHART)
     blocks = range(config.n_layer)
     yield Band(("curve.neuron", *(f"h{i}.mlp.{place}.last" for i in blocks for place in ("pre", "post"))))
+
+
+def _heads(config: ModelConfig) -> Iterator[Band]:
+    yield Band(tuple(f"heads.{place}" for place in ("name", "most", "text", "share", "itself", "previous", "first")))
+    yield Band(("view.block", "view.head"))
+    yield Band(("view.pattern",))
+    yield Band(tuple(f"view.h{i}.picked" for i in range(config.n_layer)))
 
 
 def _matmul() -> Iterator[Band]:

@@ -37,27 +37,31 @@ _LABELS = [
     (re.compile(r"chars\..*"), "chars.text"),
     (re.compile(r"words\..*"), "words.text"),
     (re.compile(r"prompt\.(pos|ids|row|tokens|bytes|word|from)"), "prompt.tokens"),
-    (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe|check|matmul|hand)(\..*)?|ln_f\.last"), ""),
+    (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe|check|matmul|hand|heads)(\..*)?"), ""),
+    (re.compile(r"ln_f\.last|view\.(block|head)"), ""),
     (re.compile(r"curve\..*|points\.(count|mean|.*\.(spread|scale|who))|h\d+\.mlp\..*\.last"), ""),
     (re.compile(r".*"), "prompt.tokens"),
 ]
-_BY_TOKEN = re.compile(r".*\.head\d+\.(scores|exp|pattern)|hand\.columns|points\.(gram|left|.*\.power_\d+)")
-_SCALED = re.compile(r".*\.head\d+\.(pattern|last)|probs|logits|top\.prob")
+_BY_TOKEN = re.compile(
+    r".*\.head\d+\.(scores|exp|pattern)|hand\.columns|view\..*(pattern|picked)|points\.(gram|left|.*\.power_\d+)"
+)
+_SHARES = r".*\.head\d+\.(pattern|last)|view\..*(pattern|picked)|heads\.(share|itself|previous|first)|probs|top\.prob"
+_SCALED = re.compile(_SHARES + "|logits")
 _STYLES = [
     (re.compile(r"prompt\.next|next\.text"), Style.ANSWER),
     (re.compile(r"prompt\.text"), Style.INPUT_TEXT),
     (re.compile(r"prompt\.problem"), Style.PROBLEM),
     (re.compile(r"(prompt|top)\.(tokens|text|bytes|from)|vocab\.(text|bytes)|next\.bytes|(chars|words|merges)\.text|vocab\.kind|bpe\.parts"),
      Style.TOKEN),
-    (re.compile(r"chars\.(class|left)|unicode\.class"), Style.TOKEN),
-    (re.compile(r"(prompt|chars|words)\.pos|matmul\.(left|right|row|column)"), Style.INPUT),
+    (re.compile(r"heads\.(name|text)|chars\.(class|left)|unicode\.class"), Style.TOKEN),
+    (re.compile(r"(prompt|chars|words)\.pos|view\.(block|head)|matmul\.(left|right|row|column)"), Style.INPUT),
     (re.compile(r"vocab\.id|top\.rank|unicode\.first|bpe\..*"), Style.INPUT),
     (re.compile(r"curve\.(number|neuron)"), Style.INPUT),
     (re.compile(r"points\.(there|count|.*\.(far|who))"), Style.WHOLE),
     (re.compile(r"chars\.byte|words\.byte"), Style.BYTES),
     (re.compile(r"words\.(symbol|token|at)|merges\.ladder|prompt\.word"), Style.SPARSE),
-    (re.compile(r"matmul\..*|(next|top|hand)\.id|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
-    (re.compile(r".*\.head\d+\.(pattern|last)|probs|top\.prob"), Style.SHARE),
+    (re.compile(r"matmul\..*|(next|top|hand)\.id|heads\.most|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
+    (re.compile(_SHARES), Style.SHARE),
     (re.compile(r"check\.(.*\.light|all)"), Style.LIGHT),
     (re.compile(r"check\.(.*\.value|limit|(.*\.)?wrong)"), Style.GAP),
     (re.compile(r"check\..*\.found"), Style.FOUND),
