@@ -34,7 +34,7 @@ from sheetgpt.check.reports import render
 from sheetgpt.check.reports.html_ import STYLE
 from sheetgpt.check.reports.markdown import code
 from sheetgpt.check.reports.sarif import rule_id
-from sheetgpt.check.reports.words import HEAT_LIMITS, HOTTEST, heat
+from sheetgpt.check.reports.words import HEAT_LIMITS, HOTTEST, heat, verdict
 from sheetgpt.check.result import CACHED, Law, Report, Row
 from sheetgpt.check.verify import verify
 from sheetgpt.cli import main
@@ -502,3 +502,8 @@ def test_laws_are_asked_for_with_a_flag(run: Callable[..., Result], monkeypatch:
     result = run("--laws")
     assert "FIRST BROKEN LAW: causality" in result.output
     assert (result.exit_code, len(asked)) == (1, 1)
+
+
+def test_cells_that_nobody_has_filled_in_are_no_gap() -> None:
+    report = of([*ROWS[:2], row("logits", "Logits", 0.0, "blank", inf)], unchecked=["2 places are blank"])
+    assert verdict(report).startswith("NOT PROVEN: no fault found (worst gap 2.2e-16)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import isinf
+from math import isfinite, isinf
 from typing import NamedTuple
 
 from sheetgpt.check.faults import Fault
@@ -135,7 +135,8 @@ def counted(report: Report) -> str:
 
 def verdict(report: Report) -> str:
     """The one word, and why."""
-    worst = number(max((row.total_gap for row in report.rows), default=0.0))
+    # cells that a student left blank have a gap that says nothing
+    worst = number(max((row.total_gap for row in report.rows if isfinite(row.total_gap)), default=0.0))
     if report.exit_code == 0:
         return f"EQUAL: every cell is right (worst gap {worst})"
     if report.exit_code == 4:
