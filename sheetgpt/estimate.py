@@ -26,7 +26,8 @@ from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.sheet.blocks import LARGE_COMPACT_TAB, LARGE_TAB, harder
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.cells import COMPUTED, Mass, Sheet
-from sheetgpt.sheet.sheets import ParameterFact, names_of, sheets
+from sheetgpt.sheet.head import ParameterFact
+from sheetgpt.sheet.sheets import names_of, sheets
 from sheetgpt.sheet.xlsx import write
 from sheetgpt.sheet.zipped import LARGEST, deflate
 from sheetgpt.thin import Thin, Values

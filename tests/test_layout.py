@@ -19,7 +19,7 @@ from sheetgpt.resources import templates_dir
 from sheetgpt.sheet.a1 import cell, column, parse_area, parse_cell
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.layout import lay_out
-from sheetgpt.sheet.sheets import tab_lesson
+from sheetgpt.sheet.slots import tab_lesson
 
 LIVE = Live(n_chars=9, n_bytes=4, n_merges=2, n_ranges=5)
 configs = st.builds(

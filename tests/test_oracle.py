@@ -14,7 +14,7 @@ from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.reference import forward
 from sheetgpt.models.weights import Weights
 from sheetgpt.plan.model import gpt2
-from sheetgpt.sheet.sheets import labels_of
+from sheetgpt.sheet.labels import labels_of
 from tests.conftest import random_arrays
 
 NOT_IN_REFERENCE = ("prompt.", "vocab.", "top.", "next.text", "next.bytes")

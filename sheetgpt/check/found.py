@@ -24,9 +24,9 @@ from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book, Sheet
 from sheetgpt.sheet.grid import Area, Block, Grid, overlap, size
+from sheetgpt.sheet.head import ParameterFact
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.readback import BookFile
-from sheetgpt.sheet.sheets import ParameterFact
 from sheetgpt.sheet.sheetxml import LEAST_CELL
 
 

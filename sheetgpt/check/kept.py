@@ -29,9 +29,9 @@ from sheetgpt.sheet.book import Formula
 from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import Sheet
 from sheetgpt.sheet.grid import Area, At, Grid, Value, cells, overlap
+from sheetgpt.sheet.head import ParameterFact
 from sheetgpt.sheet.package import Package
 from sheetgpt.sheet.readback import BookFile, open_book
-from sheetgpt.sheet.sheets import ParameterFact
 
 SAMPLE = 20
 Key = tuple[object, ...]

@@ -16,8 +16,9 @@ from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import Sheet
+from sheetgpt.sheet.head import ParameterFact
 from sheetgpt.sheet.readback import BookFile, open_book
-from sheetgpt.sheet.sheets import ParameterFact, sheets
+from sheetgpt.sheet.sheets import sheets
 
 Compared = tuple[Found, set[str]]
 Compare = Callable[[Found, Weights, Blueprint], Compared]

@@ -22,7 +22,7 @@ from sheetgpt.plan.live import Live
 from sheetgpt.plan.plan import Role
 from sheetgpt.plan.stages import WHOLE
 from sheetgpt.sheet.blueprint import Blueprint, Card
-from sheetgpt.sheet.sheets import ParameterFact
+from sheetgpt.sheet.head import ParameterFact
 
 Env = Mapping[str, NDArray[Any]]
 _OF_IDS = frozenset({"prompt.n", "prompt.ids", "prompt.tokens"})  # what follows from a prompt's ids

@@ -35,8 +35,9 @@ from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.cells import Cell, Sheet
 from sheetgpt.sheet.contents import shown as shown_on_map
 from sheetgpt.sheet.grid import CellError, Grid, Value
+from sheetgpt.sheet.labels import labels_of
 from sheetgpt.sheet.lower import lower
-from sheetgpt.sheet.sheets import labels_of, names_of
+from sheetgpt.sheet.sheets import names_of
 
 # How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
 _TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE, Role.RECORD: TOTAL_TOLERANCE}

@@ -52,7 +52,7 @@ def _found(book: Blueprint, name: str) -> str:
 def _tell(book: Blueprint, name: str) -> None:
     from sheetgpt.plan.plan import say
     from sheetgpt.sheet.lower import examples, lower
-    from sheetgpt.sheet.sheets import tab_lesson
+    from sheetgpt.sheet.slots import tab_lesson
 
     expr, box = book.plan[name], book.layout.ranges[name]
     formulas = lower(book.plan, name, book.layout.ranges)

@@ -51,6 +51,16 @@ STEPS: dict[int, tuple[str, ...]] = {
     16: ("resid_post",),
 }
 
+_HEAD, _AT_BLOCK = re.compile(r"\.head\d+\."), re.compile(r"h\d+\.")
+_STEP_OF = {part: step for step, parts in STEPS.items() for part in parts}
+_STEP_OF |= dict.fromkeys(("attn.head0.max", "attn.head0.exp", "attn.head0.sum"), 7)  # on the way to the pattern
+
+
+def step_of(name: str) -> int | None:
+    """Which of the sixteen steps of a block computes a place, of any block and head. Example: `h1.mlp.pre` -> 13."""
+    block = _AT_BLOCK.match(name)
+    return _STEP_OF.get(_HEAD.sub(".head0.", name[block.end() :])) if block else None
+
 
 def check_name(name: str) -> str:
     """`name` itself if every spreadsheet program takes it as a defined name; raises `PlanError`."""

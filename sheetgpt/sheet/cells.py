@@ -32,8 +32,12 @@ class Style(StrEnum):
     """What a cell looks like, by what it is to the reader."""
 
     TITLE = "title"
+    ASIDE = "aside"  # what a line of the head is about
+    WHERE = "where"
     WHAT = "what"
     WHY = "why"
+    WORDS = "words"
+    TRY = "try"
     LINK = "link"
     HEADING = "heading"
     NAME = "name"

@@ -2,7 +2,7 @@
 
 A tab is a head of `HEAD` rows, then *bands* from top to bottom. A band is a few places side by side
 under `BAND` rows of text: names, meaning, formula, numpy line, ruler. Column A labels the rows.
-Parameter tabs have the same head and one ruler, and mirror their CSV file from cell B7 on.
+Parameter tabs have a head of `SHORT_HEAD` rows and one ruler, and mirror their CSV file from cell B7 on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from sheetgpt.plan.stages import WHOLE, Stages
 from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, cell, column, fixed, tab_ref
 from sheetgpt.sheet.grid import Area
 
-HEAD = 5  # title, what, why, links, blank
+HEAD = 9  # title, links, where, what, why, in words, shapes, what to try, blank
+SHORT_HEAD = 5  # of parameter tabs: title, links, what, why, source
 BAND = 5  # rows of text above a band's numbers
 CHART = 22  # rows that a chart beside a band's numbers takes
 LEFT = 1  # column A labels the rows
@@ -115,6 +116,11 @@ class Tab:
     bands: tuple[Band, ...] = ()
     block: int | None = None
     group: str = "stage"  # or "parameters"
+
+
+def head_rows(tab: Tab) -> int:
+    """Rows of a tab's head."""
+    return SHORT_HEAD if tab.group == "parameters" else HEAD
 
 
 @dataclass(frozen=True)
@@ -266,7 +272,7 @@ def _stack(*names: str) -> tuple[Band, ...]:
 
 
 def _bands(tab: Tab, plan: Plan) -> Iterator[Range]:
-    top = HEAD
+    top = head_rows(tab)
     for band in tab.bands:
         top += band.head if tab.group == "stage" else 1
         col = LEFT
@@ -280,7 +286,7 @@ def _bands(tab: Tab, plan: Plan) -> Iterator[Range]:
 def _vectors(tab: Tab, plan: Plan) -> Iterator[Range]:
     """One vector a row under one ruler, as in a table."""
     for r, name in enumerate(tab.bands[0].names):
-        yield Range(name, tab.name, HEAD + 1 + r, LEFT, *plan[name].shape)
+        yield Range(name, tab.name, head_rows(tab) + 1 + r, LEFT, *plan[name].shape)
 
 
 def _checks(tab: Tab, plan: Plan) -> Iterator[Range]:

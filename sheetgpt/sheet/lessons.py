@@ -2,7 +2,7 @@
 
 TOML between `+++` lines (a title, under `[places]` a sentence for each band, under `[[tries]]` what to change and what
 is seen then), then `## What`, `## Why` and, where there is a formula to say, `## In words`. `$slots` are filled from
-the model, so that no text can go stale.
+the model (`sheet/slots.py`), so that no text can go stale.
 """
 
 from __future__ import annotations
@@ -16,8 +16,15 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from sheetgpt.errors import LayoutError
+from sheetgpt.plan.names import step_of
 from sheetgpt.plan.ops import Scalar
 from sheetgpt.resources import templates_dir
+
+
+class _Text(Template):
+    """Text with slots: `$name`, `${name}`, and `${kind:of what}`, which may have slots itself."""
+
+    braceidpattern = r"[a-z_]+(?::[^{}]+)?"
 
 
 class Try(NamedTuple):
@@ -35,14 +42,28 @@ class Try(NamedTuple):
     falls: tuple[str, ...] = ()  # every number there shrinks
     shows: Mapping[str, Scalar] = MappingProxyType({})  # what every cell there then holds, but for rounding
 
+    @property
+    def places(self) -> frozenset[str]:
+        """Every place that it sets or watches."""
+        keys = (*self.set, *self.moves, *self.keeps, *self.rises, *self.falls, *self.shows)
+        return frozenset(key.partition("[")[0] for key in keys)
+
     def fill(self, fill: Callable[[str], str]) -> Try:
-        """The same with every text filled."""
+        """The same with every text filled; in its words `$cell` is where the first value goes, `$to` that value."""
 
         def each(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
             return {fill(k): fill(v) if isinstance(v, str) else v for k, v in values.items()}
 
+        cell, to = next(iter(self.set.items()))
+        known = {"cell": f"${{cell:{cell}}}", "to": _quoted(to)}
+        do, see = (fill(_Text(text).safe_substitute(known)) for text in (self.do, self.see))
         moves, keeps, rises, falls = (tuple(map(fill, x)) for x in (self.moves, self.keeps, self.rises, self.falls))
-        return Try(fill(self.do), fill(self.see), each(self.set), moves, keeps, rises, falls, each(self.shows))
+        return Try(do, see, each(self.set), moves, keeps, rises, falls, each(self.shows))
+
+
+def filled(text: str, slots: Mapping[str, object]) -> str:
+    """A text with its slots filled; raises `KeyError` for one that nothing fills."""
+    return _Text(text).substitute(slots)
 
 
 class Lesson(NamedTuple):
@@ -59,7 +80,7 @@ class Lesson(NamedTuple):
         """Every slot filled; raises `LayoutError` for a slot that nothing fills."""
 
         def fill(text: str) -> str:
-            return Template(text).substitute(slots)
+            return filled(text, slots)
 
         try:
             title, what, why, words = map(fill, self[:4])
@@ -70,9 +91,10 @@ class Lesson(NamedTuple):
 
     def meaning(self, name: str) -> str:
         """The sentence about a place: `h0.mlp.pre` is found under `pre`, `mlp.pre` or its full name."""
-        parts = name.split(".")
+        parts, step = name.split("."), step_of(name)
         keys = (".".join(parts[i:]) for i in range(len(parts)))
-        return next((self.places[k] for k in keys if k in self.places), "")
+        said = next((self.places[k] for k in keys if k in self.places), "")
+        return f"Step {step}. {said}" if said and step else said
 
 
 @cache
@@ -89,6 +111,10 @@ def lesson(stem: str) -> Lesson:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LayoutError(f"lesson {path.name} cannot be read: {error}") from None
+
+
+def _quoted(value: Scalar) -> str:
+    return f'"{value}"'.replace("$", "$$") if isinstance(value, str) else f"{value:g}"
 
 
 def _try(do: str, see: str, set: dict[str, Scalar], shows: dict[str, Scalar] = {}, **watched: list[str]) -> Try:  # noqa: B006

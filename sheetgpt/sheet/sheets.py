@@ -6,16 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.models.weights import file_name
 from sheetgpt.plan.checks import ALL, RECORDED
 from sheetgpt.plan.plan import Role, say
-from sheetgpt.plan.stages import WHOLE, pipeline
-from sheetgpt.plan.stages import told as stages_told
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
@@ -23,25 +20,17 @@ from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
 from sheetgpt.sheet.charts import charts_of
 from sheetgpt.sheet.checktab import told
 from sheetgpt.sheet.contents import card_row, contents
-from sheetgpt.sheet.layout import BAND, HEAD, LEFT, Range, Tab
-from sheetgpt.sheet.lessons import Lesson, lesson
+from sheetgpt.sheet.head import ParameterFact, head, source
+from sheetgpt.sheet.labels import labels_of
+from sheetgpt.sheet.layout import BAND, LEFT, SHORT_HEAD, Range, Tab
+from sheetgpt.sheet.lessons import Lesson
 from sheetgpt.sheet.lower import examples, lower
+from sheetgpt.sheet.slots import tab_lesson
 
 Env = Mapping[str, NDArray[Any]]
 _MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
 
-_VOCABULARY_ROWS = frozenset({"logits", "probs.exp", "probs"})
-# Whose rows are what: the first pattern that fits a place's name tells which place's cells label its rows.
-_LABELS = [
-    (re.compile(r"chars\.(n|odd)|words\.(n|longest|unknown|total)"), ""),
-    (re.compile(r"chars\..*"), "chars.text"),
-    (re.compile(r"words\..*"), "words.text"),
-    (re.compile(r"prompt\.(pos|ids|row|tokens|bytes|word|from)"), "prompt.tokens"),
-    (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe|check|matmul|hand|heads)(\..*)?"), ""),
-    (re.compile(r"ln_f\.last|view\.(block|head)"), ""),
-    (re.compile(r"curve\..*|points\.(count|mean|.*\.(spread|scale|who))|h\d+\.mlp\..*\.last"), ""),
-    (re.compile(r".*"), "prompt.tokens"),
-]
+_BY_WORD = frozenset({"logits", "probs.exp", "probs"})  # whose rows are the vocabulary
 _BY_TOKEN = re.compile(
     r".*\.head\d+\.(scores|exp|pattern)|hand\.columns|view\..*(pattern|picked)|points\.(gram|left|.*\.power_\d+)"
 )
@@ -69,15 +58,6 @@ _STYLES = [
 ]  # fmt: skip
 
 
-class ParameterFact(NamedTuple):
-    """A line of the Parameters tab: where a matrix came from and how to know it again."""
-
-    name: str
-    file: str
-    file_sha256: str
-    numbers_sha256: str
-
-
 Rows = Callable[[str], Callable[[], Iterable[NDArray[Any]]]]
 
 
@@ -95,9 +75,9 @@ def sheets(book: Blueprint, env: Env, facts: list[ParameterFact], rows: Rows | N
         elif tab.lesson == "parameters":
             yield _parameters(book, tab, facts)
         elif tab.lesson == "vectors":
-            yield _vectors(book, tab, rows)
+            yield _vectors(book, tab, facts, rows)
         elif tab.group == "parameters":
-            yield _parameter(book, tab, env, rows)
+            yield _parameter(book, tab, env, facts, rows)
         else:
             yield _stage(book, tab, env)
 
@@ -108,68 +88,8 @@ def names_of(book: Blueprint) -> dict[str, str]:
     return names | {CARD_NAME: f"Contents!{fixed(card_row(book), 1)}"}
 
 
-def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
-    """The tab's words with every slot filled from the model."""
-    config, name = book.card.config, tab.name
-    slots: dict[str, object] = {**config.to_dict(), "d_head": config.d_head, "d_mlp": config.d_mlp}
-    slots["bend"] = "ReLU" if config.activation == "relu" else "GELU"
-    slots |= {
-        "rows_of": "its row of wte again" if config.tied else f"its row of {config.head_name}",
-        "model": book.card.model,
-        "head": config.head_name,
-        "block": tab.block,
-        "name": name,
-        "n_rows": book.card.n_rows,
-    }
-    slots |= book.card.live._asdict() if book.card.live else {}
-    slots |= _part(book)
-    if tab.lesson == "matrix":
-        rows, cols = config.shapes()[name]
-        places = lesson(tab.lesson).meaning(name)
-        slots |= {"rows": rows, "cols": cols, "meaning": places, "file": file_name(name), "first_row": HEAD + 2}
-    return lesson(tab.lesson).fill(slots | {"at": name.partition(" ")[0]})
-
-
-def _part(book: Blueprint) -> dict[str, object]:
-    """Which part of the pipeline this is, in words."""
-    stages, config = book.card.stages, book.card.config
-    return {
-        "stages": stages,
-        "n_stages": len(stages.among(config)),
-        "pipeline": stages_told(config),
-        "n_pipeline": len(pipeline(config)),
-        "whose": "the model" if stages == WHOLE else f"the model that {stages} reads",
-        "entrance": "Prompt" if "prompt" in stages else "Tokens" if "embed" in stages else "Input",
-    }
-
-
-# ---- the head that every tab has -------------------------------------------------------------------------
-
-
-def _head(book: Blueprint, tab: Tab) -> list[Cell]:
-    words = tab_lesson(book, tab)
-    rows = [(words.title, Style.TITLE), (words.what, Style.WHAT), (words.why, Style.WHY)]
-    head = [Cell(r, 0, Kind.TEXT, text, style) for r, (text, style) in enumerate(rows)]
-    return head + _links(book, tab)
-
-
-def _links(book: Blueprint, tab: Tab) -> list[Cell]:
-    tabs = book.layout.tabs
-    i = tabs.index(tab)
-    wanted = [("Contents", tabs[0])] if i else []
-    wanted += [("← " + tabs[i - 1].name, tabs[i - 1])] if i > 1 else []
-    wanted += [("→ " + tabs[i + 1].name, tabs[i + 1])] if i + 1 < len(tabs) else []
-    wanted += [("weights: " + t.name, t) for t in _weights_of(book, tab)]
-    return [Cell(3, 3 * k, Kind.LINK, text, Style.LINK, target=to.name) for k, (text, to) in enumerate(wanted)]
-
-
-def _weights_of(book: Blueprint, tab: Tab) -> list[Tab]:
-    """Parameter tabs that the formulas of a stage tab read; the checks read all."""
-    if tab.lesson == "check":
-        return []
-    read = {i for band in tab.bands for name in band.names for i in book.plan.inputs(name)}
-    learned = [name for name in book.plan if name in read and book.plan.roles[name] is Role.PARAMETER]
-    return list({t.name: t for t in map(book.layout.tab_of, learned)}.values()) if tab.group == "stage" else []
+def _head(book: Blueprint, tab: Tab, facts: Iterable[ParameterFact] = ()) -> list[Cell]:
+    return list(head(book, tab, tab_lesson(book, tab), {fact.name: fact for fact in facts}))
 
 
 # ---- tabs of their own kind ------------------------------------------------------------------------------
@@ -182,8 +102,8 @@ def _contents(book: Blueprint, tab: Tab, env: Env) -> Sheet:
 
 def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:
     header = ("Name", "Rows", "Columns", "Numbers", "File", "SHA-256 of the file", "SHA-256 of the numbers")
-    cells = _head(book, tab) + [_text(HEAD, c, text, Style.HEADING) for c, text in enumerate(header)]
-    for r, fact in enumerate(facts, HEAD + 1):
+    cells = _head(book, tab) + [_text(SHORT_HEAD, c, text, Style.HEADING) for c, text in enumerate(header)]
+    for r, fact in enumerate(facts, SHORT_HEAD + 1):
         rows, cols = book.plan[fact.name].shape
         line: list[Value] = [
             fact.name,
@@ -195,27 +115,29 @@ def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:
             fact.numbers_sha256,
         ]
         cells += [_static(r, c, value) for c, value in enumerate(line)]
-    last = HEAD + len(facts)
-    total = f"SUM(D{HEAD + 2}:D{last + 1})"
+    last = SHORT_HEAD + len(facts)
+    total = f"SUM(D{SHORT_HEAD + 2}:D{last + 1})"
     cells.append(_text(last + 1, 0, "All", Style.HEADING))
     cells.append(Cell(last + 1, 3, Kind.FORMULA, total, Style.WHOLE, float(book.card.n_weights)))
     return Sheet(tab, cells)
 
 
-def _vectors(book: Blueprint, tab: Tab, rows: Rows) -> Sheet:
+def _vectors(book: Blueprint, tab: Tab, facts: list[ParameterFact], rows: Rows) -> Sheet:
     cells = _head(book, tab)
     masses: list[Mass] = []
     boxes = [book.layout.ranges[name] for name in tab.bands[0].names]
-    masses.append(_numbered(tab.name, HEAD, LEFT, max(b.cols for b in boxes)))
+    masses.append(_numbered(tab.name, SHORT_HEAD, LEFT, max(b.cols for b in boxes)))
     for box in boxes:
         cells.append(_text(box.row, 0, box.name, Style.LABEL))
         masses.append(Mass(box, rows(box.name)))
+    sources = [source(book, fact) for fact in facts if fact.name in tab.bands[0].names]
+    cells += [_text(boxes[-1].row + 2 + r, 1, text, Style.NOTE) for r, text in enumerate(sources)]
     return Sheet(tab, cells, masses)
 
 
-def _parameter(book: Blueprint, tab: Tab, env: Env, rows: Rows) -> Sheet:
+def _parameter(book: Blueprint, tab: Tab, env: Env, facts: list[ParameterFact], rows: Rows) -> Sheet:
     """A matrix as its CSV has it, or the vocabulary."""
-    cells = _head(book, tab)
+    cells = _head(book, tab, facts)
     masses: list[Mass] = []
     for name in tab.bands[0].names:
         box = book.layout.ranges[name]
@@ -309,7 +231,7 @@ def _formula_shown(book: Blueprint, box: Range) -> str:
 
 
 def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
-    if box.name in _VOCABULARY_ROWS:
+    if box.name in _BY_WORD:
         yield from (_text(box.row + r, 0, str(env["vocab.text"][r, 0]), Style.LABEL) for r in range(box.rows))
     elif box.name.startswith("merges."):
         yield from _rung_labels(book, box, env)
@@ -336,11 +258,6 @@ def _rung_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
         else:
             text = _known(book, "words.text", env["words.text"][word, 0])
             yield _label(box.row + 2 * rung, 0, words.cell(word, 0, box.tab), text)
-
-
-def labels_of(name: str) -> str:
-    """The place whose cells label the rows of a computed place: characters, words or tokens; empty if none do."""
-    return next(source for pattern, source in _LABELS if pattern.fullmatch(name))
 
 
 def _token_ruler(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:

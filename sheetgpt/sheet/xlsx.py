@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import xlsxwriter
@@ -24,10 +25,15 @@ from sheetgpt.sheet.drawing import drawn
 from sheetgpt.sheet.layout import CHECK_WORDS, Range
 
 _BLUE, _GREEN, _GREY, _SAND = "#DDEBF7", "#E2EFDA", "#7F7F7F", "#FFF2CC"
+_WRAPPED = {"text_wrap": True, "valign": "top"}
 _FORMATS: dict[Style, dict[str, object]] = {
     Style.TITLE: {"bold": True, "font_size": 16},
-    Style.WHAT: {"font_size": 12},
-    Style.WHY: {"font_size": 12, "italic": True, "font_color": "#404040"},
+    Style.ASIDE: {"bold": True, "font_color": _GREY, "align": "right", "valign": "top"},
+    Style.WHERE: {"font_color": _GREY, **_WRAPPED},
+    Style.WHAT: {"font_size": 12, **_WRAPPED},
+    Style.WHY: {"font_size": 12, "italic": True, "font_color": "#404040", **_WRAPPED},
+    Style.WORDS: {"font_size": 12, "bold": True, "font_color": "#375623", **_WRAPPED},
+    Style.TRY: {"font_size": 12, "bg_color": "#FCE4D6", **_WRAPPED},
     Style.LINK: {"underline": True, "font_color": "#0563C1"},
     Style.HEADING: {"bold": True, "bottom": 1},
     Style.NAME: {"bold": True, "font_color": "#1F3864"},
@@ -58,6 +64,10 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.SHOWN: {"bold": True, "font_size": 12},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
+# Prose is wrapped in cells that are merged over as many columns as make _PROSE characters; of a line so many fit.
+_PROSE = 120
+_LINE = {Style.WHERE: (128, 15.0), **dict.fromkeys((Style.WHAT, Style.WHY, Style.WORDS, Style.TRY), (118, 16.5))}
+_USUAL = 8.43  # width of a column that nobody has set
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
 _PRINTED_WHOLE = {"check": CHECK_WORDS, "contents": HEADS + 12, "contents_slice": HEADS + 12}  # to the last column
 _MAP = [(0, 0, 28), (1, 1, 13), *((c, c, 4 if c % 2 else 18) for c in range(2, HEADS)), (HEADS, HEADS + 99, 4)]
@@ -201,6 +211,9 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
     for cell in sheet.cells:
         if cell.kind in COMPUTED:
             continue
+        if cell.style in _LINE:
+            _prose(ws, sheet, cell, styles.of(cell))
+            continue
         if _WRITE[cell.kind](ws, cell, styles.of(cell)) != 0:  # XlsxWriter leaves out what passes a limit
             raise OutputError(f"{sheet.tab.name}!{a1(cell.row, cell.col)} does not fit a cell")
     for name, box in sheet.scales.items():
@@ -259,13 +272,27 @@ _SIGNED_SCALE = {
 def _frame(ws: Any, sheet: Sheet) -> None:
     for first, last, width in ((0, 0, 18), *_WIDTHS.get(sheet.tab.lesson, ())):
         ws.set_column(first, last, width)
-    ws.freeze_panes(1, 1)
+    ws.freeze_panes(2, 1)  # title and links
     ws.set_landscape()
     last, columns = max(c.row for c in sheet.cells), _PRINTED_WHOLE.get(sheet.tab.lesson)
     ws.fit_to_pages(1, 0 if columns else 1)
     ws.print_area(0, 0, last if columns else min(last, _PRINT_ROWS), columns or _PRINT_COLS)
     if sheet.tab.group == "parameters":
         ws.set_tab_color("#9DC3E6")
+
+
+def _prose(ws: Any, sheet: Sheet, cell: Cell, look: Any) -> None:
+    """Text wrapped in merged cells, and a row as high as it needs."""
+    wide = {c: width for first, last, width in _WIDTHS.get(sheet.tab.lesson, ()) for c in range(first, last + 1)}
+    last, room = cell.col, float(wide.get(cell.col, _USUAL))
+    while room < _PROSE:
+        last += 1
+        room += wide.get(last, _USUAL)
+    ws.merge_range(cell.row, cell.col, cell.row, last, "", look)
+    _text(ws, cell, look)
+    most, height = _LINE[cell.style]
+    lines = sum(max(1, len(wrap(part, int(most * room / _PROSE)))) for part in str(cell.body).split("\n"))
+    ws.set_row(cell.row, height * lines + 2)
 
 
 def _text(ws: Any, cell: Cell, look: Any) -> Any:

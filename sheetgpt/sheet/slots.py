@@ -1,0 +1,116 @@
+"""What fills the slots of a lesson's words: sizes of the model, and addresses, shapes and formulas of its places."""
+
+from __future__ import annotations
+
+import re
+
+from sheetgpt.models.weights import file_name
+from sheetgpt.plan.names import STEPS
+from sheetgpt.plan.plan import Role
+from sheetgpt.plan.stages import WHOLE, pipeline
+from sheetgpt.plan.stages import told as stages_told
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.head import steps_of
+from sheetgpt.sheet.layout import Tab, head_rows
+from sheetgpt.sheet.lessons import Lesson, Try, filled, lesson
+from sheetgpt.sheet.lower import examples
+
+_SPOT = re.compile(r"([^\[]+)(?:\[(\d+),(\d+)\])?")  # a place, or a cell of one
+
+
+def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
+    """The tab's words with every slot filled from the model; of its tries those that this workbook can do."""
+    slots, words = _slots(book, tab), lesson(tab.lesson)
+    return words._replace(tries=tuple(one for one in words.tries if _can(book, one, slots))).fill(slots)
+
+
+def _can(book: Blueprint, one: Try, slots: Slots) -> bool:
+    """Whether all places of a try are there, and those that it sets are given, not computed."""
+    given = {name for name, role in book.plan.roles.items() if role is not Role.VALUE}
+    given -= set() if book.card.live else {"prompt.text"}
+    changed = {filled(spot, slots).partition("[")[0] for spot in one.set}
+    return changed <= given and {filled(name, slots) for name in one.places} <= set(book.plan)
+
+
+class Slots(dict[str, object]):
+    """Slots by name, and `kind:place` for the address, tab, shape or formula of a place."""
+
+    def __init__(self, book: Blueprint, plain: dict[str, object]) -> None:
+        super().__init__(plain)
+        self._book = book
+
+    def __missing__(self, key: str) -> str:
+        kind, _, spot = key.partition(":")
+        if kind not in _TOLD or not (match := _SPOT.fullmatch(filled(spot, self))):
+            raise KeyError(key)
+        name, r, c = match.groups()
+        if name not in self._book.plan:
+            raise KeyError(key)
+        return _TOLD[kind](self._book, name, (int(r), int(c)) if r else None)
+
+
+def _cell(book: Blueprint, name: str, at: tuple[int, int] | None) -> str:
+    """Example: `B9 on the tab wpe`."""
+    box = book.layout.ranges[name]
+    rows, cols = (box.rows, box.cols) if at is None else (1, 1)
+    r, c = at or (0, 0)
+    if r >= box.rows or c >= box.cols:
+        raise KeyError(f"{name}[{r},{c}]")
+    first, last = a1(box.row + r, box.col + c), a1(box.row + r + rows - 1, box.col + c + cols - 1)
+    return f"{first if first == last else f'{first}:{last}'} on the tab {box.tab}"
+
+
+def _formula(book: Blueprint, name: str, _: object) -> str:
+    return str(next(iter(examples(book.plan, name, book.layout.ranges))))
+
+
+def _shape(book: Blueprint, name: str, _: object) -> str:
+    return "{} x {}".format(*book.plan[name].shape)
+
+
+def _tab(book: Blueprint, name: str, _: object) -> str:
+    return book.layout.ranges[name].tab
+
+
+_TOLD = {"cell": _cell, "formula": _formula, "shape": _shape, "tab": _tab}
+
+
+def _slots(book: Blueprint, tab: Tab) -> Slots:
+    config, name = book.card.config, tab.name
+    slots: dict[str, object] = {**config.to_dict(), "d_head": config.d_head, "d_mlp": config.d_mlp}
+    slots |= {
+        "bend": "ReLU" if config.activation == "relu" else "GELU",
+        "rows_of": "its row of wte again" if config.tied else f"its row of {config.head_name}",
+        "model": book.card.model,
+        "head": config.head_name,
+        "block": tab.block,
+        "steps": steps_of(tab),
+        "n_steps": len(STEPS),
+        "name": name,
+        "n_rows": book.card.n_rows,
+        "at": name.partition(" ")[0],
+        "resid_pre": f"h{tab.block - 1}.resid_post" if tab.block else "embed.out",
+    }
+    slots |= {"block_number": tab.block + 1} if tab.block is not None else {}
+    slots |= book.card.live._asdict() if book.card.live else {}
+    slots |= _part(book)
+    if tab.lesson == "matrix":
+        rows, cols = config.shapes()[name]
+        meaning = lesson(tab.lesson).meaning(name)
+        slots |= {"rows": rows, "cols": cols, "meaning": meaning, "file": file_name(name)}
+        slots["first_row"] = head_rows(tab) + 2
+    return Slots(book, slots)
+
+
+def _part(book: Blueprint) -> dict[str, object]:
+    """Which part of the pipeline this is, in words."""
+    stages, config = book.card.stages, book.card.config
+    return {
+        "stages": stages,
+        "n_stages": len(stages.among(config)),
+        "pipeline": stages_told(config),
+        "n_pipeline": len(pipeline(config)),
+        "whose": "the model" if stages == WHOLE else f"the model that {stages} reads",
+        "entrance": "Prompt" if "prompt" in stages else "Tokens" if "embed" in stages else "Input",
+    }
