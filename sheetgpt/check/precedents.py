@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from sheetgpt.check.faults import Precedent, shown
 from sheetgpt.check.formula import plain_tab, reads, tokens
@@ -22,13 +23,28 @@ Read = Callable[[str, At], Value]  # what stands in a cell of a tab
 Spot = tuple[int | None, int | None]  # the row and the column of an array that matter; None for all
 
 
-def precedents(book: Book, tab: str, at: At, formula: Formula, read: Read) -> tuple[Precedent, ...]:
-    """The cells, or ranges, that `formula` reads to compute `at`: names first found first, `MOST` at most."""
+class Operand(NamedTuple):
+    """What a formula reads: a defined name (empty for a reference), and the cells of it that matter to one cell."""
+
+    text: str  # as the formula says it
+    name: str
+    tab: str  # empty where it leads nowhere
+    area: Area
+
+
+def operands(book: Book, tab: str, at: At, formula: Formula) -> Iterator[Operand]:
+    """What `formula` reads to compute the cell `at`: first found first, each once."""
     first = formula.area[:2] if formula.area else at
     spot = (at[0] - first[0], at[1] - first[1]) if formula.area else (None, None)
-    found = dict.fromkeys(_reads(formula.text, spot))
-    said = (_said(book, tab, text, here, read) for text, here in found)
-    return tuple(islice(dict.fromkeys(one for one in said if one), MOST))
+    for text, here in dict.fromkeys(_reads(formula.text, spot)):
+        name, found = _resolved(book, tab, text)
+        yield Operand(text, name, found[0], _narrowed(found[1], here)) if found else Operand(text, "", "", (0, 0, 0, 0))
+
+
+def precedents(book: Book, tab: str, at: At, formula: Formula, read: Read) -> tuple[Precedent, ...]:
+    """The cells, or ranges, that `formula` reads to compute `at`: names first found first, `MOST` at most."""
+    said = (_said(operand, read) for operand in operands(book, tab, at, formula))
+    return tuple(islice(dict.fromkeys(said), MOST))
 
 
 def _reads(text: str, spot: Spot) -> Iterator[tuple[str, Spot]]:
@@ -59,12 +75,10 @@ def _inside(calls: list[tuple[str, int, Spot]], spot: Spot) -> Spot:
     return (col, row) if name == "TRANSPOSE" else (None, None)
 
 
-def _said(book: Book, tab: str, text: str, spot: Spot, read: Read) -> Precedent | None:
-    name, found = _resolved(book, tab, text)
-    if found is None:
+def _said(operand: Operand, read: Read) -> Precedent:
+    text, name, there, area = operand
+    if not there:
         return Precedent(text, "", "no such place")
-    there, area = found
-    area = _narrowed(area, spot)
     ref = f"{there}!{a1(*area[:2])}" + (f":{a1(*area[2:])}" if size(area) > 1 else "")
     values = [shown(read(there, at)) for at in islice(cells(area), _SHOWN)]
     return Precedent(name, ref, ", ".join(values) + (" ..." if size(area) > _SHOWN else ""))
