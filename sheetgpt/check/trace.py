@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from sheetgpt.check.formula import plain_tab
 from sheetgpt.check.found import matrices_of, planned
 from sheetgpt.check.precedents import Operand, operands
 from sheetgpt.check.result import CACHED
@@ -144,7 +145,7 @@ class _Names:
         """Tab and cell that a text means; raises `SheetGPTError`."""
         quoted, sign, address = text.strip().rpartition("!")
         if sign:
-            return self._tab(quoted.strip().strip("'").replace("''", "'")), _address(address)
+            return self._tab(plain_tab(quoted.strip())), _address(address)
         match = _WITHIN.fullmatch(text.strip())
         name = from_transformer_lens(match[1] if match else text.strip())
         tab, area = self._area(name, text)
@@ -296,5 +297,3 @@ def _shown(formula: Formula) -> str:
 def plain(value: Value) -> object:
     """A value as JSON has it: an error is an object of its own."""
     return {"error": str(value)} if isinstance(value, CellError) else value
-
-

@@ -180,3 +180,21 @@ def _computed(got: Grid, areas: list[Area], apart: Mapping[tuple[int, int], Valu
         else:
             single |= {cell: apart.get(cell, got.get(cell)) for cell in cells(area)}
     return Grid(single, blocks)
+
+
+def to_pdf(path: Path, *, timeout: float = TIMEOUT, memory: int = MEMORY) -> bytes:
+    """A workbook that we made as PDF; raises `EngineMissingError`, `EngineError`."""
+    require(LibreOffice())
+    program = find()
+    assert program is not None
+    with tempfile.TemporaryDirectory(prefix="sheetgpt-") as name:
+        folder = Path(name)
+        shutil.copyfile(path, folder / "book.xlsx")
+        write_profile(folder, "", _profile())
+        profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
+        command = [program, profile, *_OPTIONS, "--convert-to", "pdf", "--outdir", name, str(folder / "book.xlsx")]
+        run("libreoffice", command, folder, timeout, memory)
+        try:
+            return (folder / "book.pdf").read_bytes()
+        except OSError:
+            raise EngineError("libreoffice made no PDF") from None
