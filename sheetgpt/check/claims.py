@@ -7,7 +7,7 @@ from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.head import ParameterFact
-from sheetgpt.sheet.layout import SHORT_HEAD
+from sheetgpt.sheet.parameters import FILE, FILE_SHA256, NUMBERS_SHA256, first_fact
 
 
 def read_card(book: Book) -> Card:
@@ -34,5 +34,5 @@ def read_facts(book: Book, blueprint: Blueprint) -> list[ParameterFact]:
         value = sheet.values.get((r, c)) if sheet else None
         return value if isinstance(value, str) else ""
 
-    rows = enumerate(names, SHORT_HEAD + 1)
-    return [ParameterFact(name, text(r, 4), text(r, 5), text(r, 6)) for r, name in rows]
+    rows = enumerate(names, first_fact(blueprint))
+    return [ParameterFact(name, text(r, FILE), text(r, FILE_SHA256), text(r, NUMBERS_SHA256)) for r, name in rows]

@@ -65,6 +65,8 @@ class Style(StrEnum):
     BOX = "box"  # a tab on it
     BOX_NOTE = "box_note"  # what stands below a box
     ARROW = "arrow"
+    COUNT = "count"  # a whole number that may be long
+    TOTAL = "total"  # what such numbers add up to
     SHOWN = "shown"  # a text that stands somewhere else
     SPARSE = "sparse"  # a whole number, or nothing: what is below 0 or beyond any id is not shown
 

@@ -7,6 +7,7 @@ of many blocks have many rows, and nothing else changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import isfinite
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -120,27 +121,34 @@ def _answer(book: Blueprint, env: Env, row: int) -> Iterator[Cell]:
     for k, (words, name, body, value) in enumerate(_short(book, env)):
         col = FIRST + PITCH * k
         yield link(row + 3, col, words, book.layout.tab_of(name), Style.BOX)
-        yield formula(row + 4, col, body, Style.BOX_NOTE, known(book, name, value))
+        yield formula(row + 4, col, body, Style.BOX_NOTE, value)
         if k:
             yield text(row + 3, col - 1, "→", Style.ARROW)
 
 
-def _short(book: Blueprint, env: Env) -> Iterator[tuple[str, str, str, str]]:
+def _short(book: Blueprint, env: Env) -> Iterator[tuple[str, str, str, object]]:
     """The boxes of the model in short: what it is then, a place of it, a formula that shows some of it, its value."""
-    plan = book.plan
-    yield "text", "prompt.text", 'prompt.text&""', str(env["prompt.text"][0, 0])
-    yield "tokens", "prompt.tokens", 'prompt.n&" tokens"', f"{env['prompt.n'][0, 0]:.0f} tokens"
+    plan, n = book.plan, _value(book, env, "prompt.n")
+    yield "text", "prompt.text", 'prompt.text&""', _value(book, env, "prompt.text")
+    yield "tokens", "prompt.tokens", 'prompt.n&" tokens"', None if n is None else f"{n:.0f} tokens"
     if stream := [name for name in plan if name in ("embed.out", "ln_f.out") or name.endswith(".resid_post")]:
         rows, cols = plan[stream[0]].shape
         body = f'ROWS({stream[0]})&" rows of "&COLUMNS({stream[0]})'
         yield "numbers", stream[0], body, f"{rows} rows of {cols}"
     if "next.text" in plan:
-        yield "text", "next.text", 'next.text&""', str(env["next.text"][0, 0])
+        yield "text", "next.text", 'next.text&""', _value(book, env, "next.text")
 
 
 def _shows(book: Blueprint, env: Env, row: int, col: int, name: str, body: str, style: Style) -> Cell:
     """A cell that shows the first value of a place."""
-    return formula(row, col, body, style, known(book, name, env[name][0, 0]))
+    return formula(row, col, body, style, _value(book, env, name))
+
+
+def _value(book: Blueprint, env: Env, name: str) -> Any:
+    """The first value of a place; None where nobody knows it, or it is an error."""
+    value = known(book, name, env[name][0, 0])
+    right = isinstance(value, str) if name in book.plan.text else isinstance(value, float) and isfinite(value)
+    return value if right else None
 
 
 # ---- the map -----------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from sheetgpt.sheet.labels import labels_of
 from sheetgpt.sheet.layout import BAND, LEFT, SHORT_HEAD, Range, Tab
 from sheetgpt.sheet.lessons import Lesson
 from sheetgpt.sheet.lower import examples, lower
+from sheetgpt.sheet.parameters import parameters
 from sheetgpt.sheet.slots import tab_lesson
 
 Env = Mapping[str, NDArray[Any]]
@@ -101,25 +102,7 @@ def _contents(book: Blueprint, tab: Tab, env: Env) -> Sheet:
 
 
 def _parameters(book: Blueprint, tab: Tab, facts: list[ParameterFact]) -> Sheet:
-    header = ("Name", "Rows", "Columns", "Numbers", "File", "SHA-256 of the file", "SHA-256 of the numbers")
-    cells = _head(book, tab) + [_text(SHORT_HEAD, c, text, Style.HEADING) for c, text in enumerate(header)]
-    for r, fact in enumerate(facts, SHORT_HEAD + 1):
-        rows, cols = book.plan[fact.name].shape
-        line: list[Value] = [
-            fact.name,
-            rows,
-            cols,
-            rows * cols,
-            fact.file,
-            fact.file_sha256,
-            fact.numbers_sha256,
-        ]
-        cells += [_static(r, c, value) for c, value in enumerate(line)]
-    last = SHORT_HEAD + len(facts)
-    total = f"SUM(D{SHORT_HEAD + 2}:D{last + 1})"
-    cells.append(_text(last + 1, 0, "All", Style.HEADING))
-    cells.append(Cell(last + 1, 3, Kind.FORMULA, total, Style.WHOLE, float(book.card.n_weights)))
-    return Sheet(tab, cells)
+    return Sheet(tab, _head(book, tab) + list(parameters(book, facts, lambda other: tab_lesson(book, other))))
 
 
 def _vectors(book: Blueprint, tab: Tab, facts: list[ParameterFact], rows: Rows) -> Sheet:

@@ -61,6 +61,8 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.BOX: {"align": "center", "bg_color": "#F2F2F2", "border": 1, "font_color": "#0563C1"},
     Style.BOX_NOTE: {"align": "center", "shrink": True, "font_color": "#404040"},
     Style.ARROW: {"align": "center", "bold": True, "font_color": _GREY},
+    Style.COUNT: {"num_format": "#,##0"},
+    Style.TOTAL: {"bold": True, "num_format": "#,##0"},
     Style.SHOWN: {"bold": True, "font_size": 12},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
@@ -69,7 +71,11 @@ _PROSE = 120
 _LINE = {Style.WHERE: (128, 15.0), **dict.fromkeys((Style.WHAT, Style.WHY, Style.WORDS, Style.TRY), (118, 16.5))}
 _USUAL = 8.43  # width of a column that nobody has set
 _PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
-_PRINTED_WHOLE = {"check": CHECK_WORDS, "contents": HEADS + 12, "contents_slice": HEADS + 12}  # to the last column
+_PRINTED_WHOLE = {  # on as many pages as it takes, to the last column
+    "check": CHECK_WORDS,
+    **dict.fromkeys(("contents", "contents_slice"), HEADS + 12),
+    "parameters": 7,
+}
 _MAP = [(0, 0, 28), (1, 1, 13), *((c, c, 4 if c % 2 else 18) for c in range(2, HEADS)), (HEADS, HEADS + 99, 4)]
 _WIDTHS = {
     "contents": _MAP,
@@ -79,7 +85,7 @@ _WIDTHS = {
     "prompt_fixed": [(1, 1, 60)],
     "prompt_slice": [(1, 1, 60)],
     "merges": [(1, 200, 7)],
-    "parameters": [(4, 4, 28), (5, 6, 68)],
+    "parameters": [(0, 0, 24), (3, 3, 14), (7, 7, 28), (8, 9, 68)],
 }
 _MEANT_AS_TEXT = ("=", "+", "-", "@")  # a spreadsheet would take these for formulas if typed
 
