@@ -26,7 +26,6 @@ from sheetgpt.sheet.book import Book, Sheet
 from sheetgpt.sheet.grid import Area, Block, Grid, overlap, size
 from sheetgpt.sheet.head import ParameterFact
 from sheetgpt.sheet.layout import Range
-from sheetgpt.sheet.parameters import ParameterFact
 from sheetgpt.sheet.readback import BookFile
 from sheetgpt.sheet.sheetxml import LEAST_CELL
 

@@ -31,7 +31,6 @@ from sheetgpt.sheet.cells import Sheet
 from sheetgpt.sheet.grid import Area, At, Grid, Value, cells, overlap
 from sheetgpt.sheet.head import ParameterFact
 from sheetgpt.sheet.package import Package
-from sheetgpt.sheet.parameters import ParameterFact
 from sheetgpt.sheet.readback import BookFile, open_book
 
 SAMPLE = 20

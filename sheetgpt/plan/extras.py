@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.compute import add_compute
 from sheetgpt.plan.hand import add_hand
 from sheetgpt.plan.heads import add_heads
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.points import add_points
 
-EXTRAS: tuple[str, ...] = ("points", "heads", "hand")  # in the order in which a card names them
+EXTRAS: tuple[str, ...] = ("points", "heads", "hand", "compute")  # in the order in which a card names them
 _RECORDED: frozenset[str] = frozenset()  # extras with records
 
 
@@ -25,6 +26,7 @@ _ADD: dict[str, Add] = {
     "points": add_points,
     "heads": add_heads,
     "hand": add_hand,
+    "compute": add_compute,
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.compute import SIZES
+from sheetgpt.plan.count import KINDS
 from sheetgpt.plan.points import powers
 from sheetgpt.sheet.layout import CHART, Band, Tab
 
@@ -17,6 +19,7 @@ def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
     yield Tab("Matrix product", "matmul", tuple(_matmul()))
     logit = (Band(("hand.id", "hand.logit")), *_stack("hand.w", "hand.product"))
     yield Tab("One logit", "hand", (*logit, Band(("hand.columns",))))
+    yield Tab("Compute", "compute", tuple(_compute()))
 
 
 def _points() -> Iterator[Band]:
@@ -53,3 +56,13 @@ def _matmul() -> Iterator[Band]:
 
 def _stack(*names: str) -> tuple[Band, ...]:
     return tuple(Band((name,)) for name in names)
+
+
+def _compute() -> Iterator[Band]:
+    """Sizes, a block step by step, the whole model; all that for one token and, beside it, for all."""
+    yield from _stack(*(f"compute.{size}" for size in SIZES))
+    for table in ("block", "stages", "total"):
+        names = [f"compute.{whose}.{table}.{kind}" for whose in ("one", "all") for kind in KINDS]
+        yield Band((*names, *(["compute.all.rows"] if table == "stages" else [])))
+    yield Band(("compute.one.counted", "compute.all.counted"))
+    yield from _stack("compute.same", "compute.parameters", "compute.thumb", "compute.work", "compute.ratio")

@@ -12,7 +12,7 @@ _LABELS = [
     (re.compile(r"words\..*"), "words.text"),
     (re.compile(r"prompt\.(pos|ids|row|tokens|bytes|word|from)"), "prompt.tokens"),
     (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe|check|matmul|hand|heads)(\..*)?"), ""),
-    (re.compile(r"ln_f\.last|view\.(block|head)"), ""),
+    (re.compile(r"compute\..*|ln_f\.last|view\.(block|head)"), ""),
     (re.compile(r"curve\..*|points\.(count|mean|.*\.(spread|scale|who))|h\d+\.mlp\..*\.last"), ""),
     (re.compile(r".*"), "prompt.tokens"),
 ]

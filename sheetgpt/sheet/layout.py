@@ -15,6 +15,7 @@ from typing import NamedTuple
 from sheetgpt.errors import LayoutError
 from sheetgpt.models.config import ModelConfig, Shape
 from sheetgpt.plan.checks import AT
+from sheetgpt.plan.count import KINDS
 from sheetgpt.plan.ops import FINGERPRINT, span
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.stages import WHOLE, Stages
@@ -35,6 +36,9 @@ WORDS = ("pos", "text", "at", "length", "offset", "size", "byte", "symbol", "kno
 CHECK_HEAD = 2  # a blank row, and one of headings, above a table of checks
 CHECK_WORDS = 3  # the column that says in words what is checked
 CHECK_COLUMNS = {"all": 1, "light": 1, "wrong": 2, "limit": 2, "value": 2, "found": 4, "recorded": 4 + FINGERPRINT}
+COMPUTE_HEAD = 3  # a blank row and two of headings above a table of the tab Compute
+COMPUTE_KINDS = {kind: c for c, kind in enumerate(KINDS)} | {"rows": len(KINDS)}
+COMPUTE_COLUMNS = {"": LEFT, "one": LEFT, "all": LEFT + len(KINDS) + 1}
 _PITCH = 4  # columns from one narrow place to the next, so that the names above can be read
 _LISTED_PITCH = 2  # where only short names stand above
 
@@ -146,7 +150,7 @@ def lay_out(
     tabs = (contents, *_planned(plan, (*steps, *extras, *check_tab(plan), *parameters)))
     ranges: dict[str, Range] = {}
     for tab in tabs:
-        place = {"vectors": _vectors, "check": _checks}.get(tab.lesson, _bands)
+        place = {"vectors": _vectors, "check": _checks, "compute": _compute}.get(tab.lesson, _bands)
         for box in place(tab, plan):
             ranges[box.name] = _checked(box)
     _add_views(plan, ranges)
@@ -299,6 +303,21 @@ def _checks(tab: Tab, plan: Plan) -> Iterator[Range]:
         for name in band.names:
             yield Range(name, tab.name, top, CHECK_COLUMNS[name.rpartition(".")[2]], *plan[name].shape)
         top += plan[first].shape[0]
+
+
+def _compute(tab: Tab, plan: Plan) -> Iterator[Range]:
+    """Sizes one below the other, then tables whose columns are the same in all: for one token, for all, how many."""
+    top, before = HEAD + 1, ""
+    for band in tab.bands:
+        _, *at, last = band.names[0].split(".")
+        table = "" if not at else at[-1] if at[-1] in ("block", "stages") else "stages"
+        top += COMPUTE_HEAD if table != before else 0
+        before = table
+        for name in band.names:
+            _, *at, last = name.split(".")
+            first = COMPUTE_COLUMNS[at[0] if at else ""]
+            yield Range(name, tab.name, top, first + COMPUTE_KINDS.get(last, 0), *plan[name].shape)
+        top += plan[band.names[0]].shape[0]
 
 
 def _add_views(plan: Plan, ranges: dict[str, Range]) -> None:

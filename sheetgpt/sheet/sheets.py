@@ -19,6 +19,7 @@ from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
 from sheetgpt.sheet.charts import charts_of
 from sheetgpt.sheet.checktab import told
+from sheetgpt.sheet.compute import told as compute_told
 from sheetgpt.sheet.contents import card_row, contents
 from sheetgpt.sheet.head import ParameterFact, head, source
 from sheetgpt.sheet.labels import labels_of
@@ -43,6 +44,11 @@ _STYLES = [
     (re.compile(r"prompt\.problem"), Style.PROBLEM),
     (re.compile(r"(prompt|top)\.(tokens|text|bytes|from)|vocab\.(text|bytes)|next\.bytes|(chars|words|merges)\.text|vocab\.kind|bpe\.parts"),
      Style.TOKEN),
+    (re.compile(r"compute\.(tokens|width|mlp|heads|blocks|vocabulary|context)"), Style.INPUT),
+    (re.compile(r"compute\.ratio"), Style.SHARE),
+    (re.compile(r"compute\.same"), Style.TOKEN),
+    (re.compile(r"compute\..*\.(total\..*|counted)"), Style.TOTAL),
+    (re.compile(r"compute\..*"), Style.COUNT),
     (re.compile(r"heads\.(name|text)|chars\.(class|left)|unicode\.class"), Style.TOKEN),
     (re.compile(r"(prompt|chars|words)\.pos|view\.(block|head)|matmul\.(left|right|row|column)"), Style.INPUT),
     (re.compile(r"vocab\.id|top\.rank|unicode\.first|bpe\..*"), Style.INPUT),
@@ -73,6 +79,8 @@ def sheets(book: Blueprint, env: Env, facts: list[ParameterFact], rows: Rows | N
             yield _contents(book, tab, env)
         elif tab.lesson == "check":
             yield _check(book, tab, env)
+        elif tab.lesson == "compute":
+            yield _tables(book, tab, env, compute_told(book, tab, tab_lesson(book, tab)))
         elif tab.lesson == "parameters":
             yield _parameters(book, tab, facts)
         elif tab.lesson == "vectors":
@@ -140,13 +148,18 @@ def _parameter(book: Blueprint, tab: Tab, env: Env, facts: list[ParameterFact], 
 
 def _check(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     """The lights, what they stand for in words, and the numbers behind them."""
-    cells = _head(book, tab) + list(told(book, tab, tab_lesson(book, tab)))
-    masses: list[Mass] = []
-    boxes = [book.layout.ranges[name] for band in tab.bands for name in band.names]
-    for box in boxes:
-        _sort(_filled(book, box, env), cells, masses)
+    sheet = _tables(book, tab, env, told(book, tab, tab_lesson(book, tab)))
+    boxes = (book.layout.ranges[name] for band in tab.bands for name in band.names)
     lights = [box for box in boxes if _style(book, box.name) is Style.LIGHT]
-    return Sheet(tab, cells, masses, lights=[box._replace(cols=3) if box.name == ALL else box for box in lights])
+    return sheet._replace(lights=[box._replace(cols=3) if box.name == ALL else box for box in lights])
+
+
+def _tables(book: Blueprint, tab: Tab, env: Env, words: Iterable[Cell]) -> Sheet:
+    """The places of a tab among words of its own."""
+    cells, masses = [*_head(book, tab), *words], list[Mass]()
+    for name in (name for band in tab.bands for name in band.names):
+        _sort(_filled(book, book.layout.ranges[name], env), cells, masses)
+    return Sheet(tab, cells, masses)
 
 
 # ---- the tabs of the pipeline ----------------------------------------------------------------------------

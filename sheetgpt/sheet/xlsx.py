@@ -75,6 +75,7 @@ _PRINTED_WHOLE = {  # on as many pages as it takes, to the last column
     "check": CHECK_WORDS,
     **dict.fromkeys(("contents", "contents_slice"), HEADS + 12),
     "parameters": 7,
+    "compute": 13,
 }
 _MAP = [(0, 0, 28), (1, 1, 13), *((c, c, 4 if c % 2 else 18) for c in range(2, HEADS)), (HEADS, HEADS + 99, 4)]
 _WIDTHS = {
@@ -85,6 +86,7 @@ _WIDTHS = {
     "prompt_fixed": [(1, 1, 60)],
     "prompt_slice": [(1, 1, 60)],
     "merges": [(1, 200, 7)],
+    "compute": [(0, 0, 24), (1, 14, 14), (7, 7, 3)],
     "parameters": [(0, 0, 24), (3, 3, 14), (7, 7, 28), (8, 9, 68)],
 }
 _MEANT_AS_TEXT = ("=", "+", "-", "@")  # a spreadsheet would take these for formulas if typed
