@@ -15,6 +15,7 @@ from sheetgpt.check.source import Env, facts
 from sheetgpt.check.verify import recalculated_differs
 from sheetgpt.engines import get
 from sheetgpt.errors import BuildError, WeightError
+from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.prompt import encode, given_ids, rows_for
 from sheetgpt.models.weights import Weights
 from sheetgpt.plan.asked import Asked
@@ -25,7 +26,8 @@ from sheetgpt.sheet.sheets import names_of, sheets
 from sheetgpt.sheet.xlsx import whole_file, write
 
 BUILD_ENGINE = "ironcalc"
-DEFAULT_STEPS = 0
+DEFAULT_STEPS = 8  # of a model that is quickly computed, else one
+_QUICK = 10_000_000  # weights
 CHECKED = 3_000_000  # cells of a workbook that are recalculated as a matter of course: some ten seconds
 Progress = Callable[[str], None]
 
@@ -52,12 +54,15 @@ class Form(NamedTuple):
     """What a workbook has beside the pipeline, and how it is written."""
 
     core: bool = False  # no extras
-    steps: int = DEFAULT_STEPS  # of the loop that the tab Generate shows
+    steps: int | None = None  # of the loop that the tab Generate shows; None where the model's size decides
     dialect: str = DIALECTS[0]
 
-    def asked(self, stages: Stages) -> Asked:
+    def asked(self, stages: Stages, config: ModelConfig) -> Asked:
         """The extras: none in a workbook of a part of the pipeline."""
-        return Asked() if self.core or stages != WHOLE else Asked(EXTRAS, self.steps)
+        if self.core or stages != WHOLE:
+            return Asked()
+        usual = DEFAULT_STEPS if config.n_weights <= _QUICK else 1
+        return Asked(EXTRAS, usual if self.steps is None else self.steps)
 
 
 def build(
@@ -115,7 +120,8 @@ def evaluated(
     fixed = room.fixed or "prompt" not in stages
     n_rows = rows_for(ids, room.tokens, model.config, 1 if fixed else LEAST_TOKENS)
     live = None if fixed else live_for(prompt, n_rows, room.characters, room.word_bytes, tokenizer)
-    card = Card(model.name, model.config, n_rows, live, stages=stages, asked=form.asked(stages), dialect=form.dialect)
+    asked = form.asked(stages, model.config)
+    card = Card(model.name, model.config, n_rows, live, stages=stages, asked=asked, dialect=form.dialect)
     blueprint = Blueprint.of(card)
     given = inputs(blueprint.plan, prompt, ids, tokenizer) | recorded(blueprint.plan, model)
     given |= records(blueprint, model, prompt)

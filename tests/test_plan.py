@@ -9,6 +9,8 @@ import pytest
 
 from sheetgpt.errors import PlanError
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.extras import EXTRAS
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.names import STEPS, check_name, from_transformer_lens
@@ -141,7 +143,7 @@ def test_every_op_appears_in_the_model() -> None:
                 visit(arg)
 
     exact = replace(GPT2_SMALL, activation="gelu")
-    checked = Blueprint.of(Card("small", GPT2_SMALL, 2)).plan
+    checked = Blueprint.of(Card("small", GPT2_SMALL, 2, asked=Asked(EXTRAS, 2))).plan
     for expr in [*gpt2(exact, 2).values(), *gpt2(GPT2_SMALL, 2, LIVE).values(), *checked.values()]:
         visit(expr)
     assert used == set(SHAPE) | VIEWS | {"data", "lit"}

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sheetgpt.models.tokenizer import VISIBLE
 from sheetgpt.plan.live import NO_MERGE, NONE
-from sheetgpt.plan.ops import Expr, span
+from sheetgpt.plan.ops import MODULUS, Expr, span
 from sheetgpt.plan.plan import Plan
 
 Array = NDArray[Any]  # float64, or object for text
@@ -56,6 +57,25 @@ def _whereis(wanted: Array, column: Array, ids: Array) -> Array:
         nth = int((wanted[: row + 1, 0] == value).sum())
         out[row, 0] = ids[column[:, 0] == value][nth - 1, 0]
     return out
+
+
+def _lehmer(x: Array, rows: Array) -> Array:
+    out, state = np.empty(rows.shape), np.ravel(x)[0]
+    for row in range(len(out)):
+        out[row] = state = np.mod(16807 * state, MODULUS)
+    return out
+
+
+def _nucleus(logits: Array, weights: Array, wanted: Array) -> Array:
+    falling, few = np.sort(logits[:, 0])[::-1], 0
+    rows = []
+    for bit in reversed(range(max(1, (len(logits) - 1).bit_length()))):
+        tried = min(len(logits), few + 2**bit)
+        least = falling[tried - 1]
+        mass = weights[logits >= least].sum()
+        few = tried if mass < np.ravel(wanted)[0] else few
+        rows.append((tried, least, mass, few))
+    return np.array(rows, dtype=float)
 
 
 # ---- texts and byte pairs: plain Python, since numpy has no text of our kind ----------------------------------
@@ -176,6 +196,12 @@ def _join(x: float | str, y: float | str) -> str:
     return "".join(part if isinstance(part, str) else f"{part:.0f}" for part in (x, y))
 
 
+def _typed(text: str) -> str:
+    for plain, sign in VISIBLE.items():
+        text = text.replace(sign, plain)
+    return text
+
+
 def _rung(ladder: Array, words: Array) -> Array:
     n = words.shape[1]
     return ladder[2 * n - 2 :: 2 * n, :n]
@@ -191,6 +217,8 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "lt": np.less,
     "eq": np.equal,
     "where": np.where,
+    "floor": np.floor,
+    "mod": np.mod,
     "exp": np.exp,
     "sqrt": np.sqrt,
     "tanh": np.tanh,
@@ -214,6 +242,8 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "fingerprints": _fingerprints,
     "above": lambda first, x: np.vstack([np.reshape(first, (1, 1)), x[:-1]]),
     "below": lambda last, x: np.vstack([x[1:], np.reshape(last, (1, 1))]),
+    "lehmer": _lehmer,
+    "nucleus": _nucleus,
     "cumsum": lambda x: x.cumsum(axis=0),
     "runs": _runs,
     "countdown": _countdown,
@@ -223,6 +253,9 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "locate": _locate,
     "length": _each(len),
     "join": _each(_join, object),
+    "exact": _each(lambda x, y: x == y),
+    "typed": _each(_typed, object),
+    "isnumber": np.isfinite,
     "istext": _each(lambda x: isinstance(x, str)),
     "code": _each(lambda text: ord(text[0]) if text else np.nan),
     "char": _each(lambda code: chr(int(code)), object),

@@ -41,6 +41,7 @@ def build(
     fixed: bool,
     stages: str,
     core: bool,
+    steps: int | None,
     dialect: str,
     compact: bool,
     blank: tuple[str, ...],
@@ -76,7 +77,7 @@ def build(
         path,
         room,
         part,
-        Form(core, dialect=dialect),
+        Form(core, steps, dialect),
         blank=listed(blank),
         progress=progress,
     )

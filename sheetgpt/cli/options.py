@@ -30,6 +30,13 @@ _WORKBOOK = (
     ),
     click.option("--core", is_flag=True, help="The pipeline alone, without the tabs to play with that follow it."),
     click.option(
+        "--generate",
+        "steps",
+        type=click.IntRange(0, 1000),
+        metavar="N",
+        help="Steps of the loop that the tab Generate shows.  [default: 8; 1 of a large model]",
+    ),
+    click.option(
         "--dialect",
         type=click.Choice(["arrays", "cells"]),
         default="arrays",

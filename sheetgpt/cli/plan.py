@@ -43,6 +43,7 @@ def plan(
     fixed: bool,
     stages: str,
     core: bool,
+    steps: int | None,
     dialect: str,
     compact: bool,
     form: str,
@@ -56,7 +57,7 @@ def plan(
     from sheetgpt.estimate import estimate
 
     weights = _weights(model)
-    room, parts = Room(tokens, characters, word_bytes, fixed), Form(core, dialect=dialect)
+    room, parts = Room(tokens, characters, word_bytes, fixed), Form(core, steps, dialect)
     card = _card(model, weights, prompt, room, stages, parts)
     progress("estimating")
     try:
@@ -103,7 +104,7 @@ def _card(model: str, weights: Weights | None, prompt: str | None, room: Room, s
     n_rows = rows_for(ids, room.tokens, config, 1 if fixed and prompt is not None else LEAST_TOKENS)
     live = None if fixed else _live(weights, prompt or "", n_rows, room)
     name = weights.name if weights else model
-    return Card(name, config, n_rows, live, stages=part, asked=form.asked(part), dialect=form.dialect)
+    return Card(name, config, n_rows, live, stages=part, asked=form.asked(part, config), dialect=form.dialect)
 
 
 def _live(weights: Weights | None, prompt: str, n_rows: int, room: Room) -> Live:

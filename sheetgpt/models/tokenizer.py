@@ -25,7 +25,7 @@ VERSION_LINE = "#version: 0.2"
 
 _MOST_BYTES = 64 * 2**20
 _MOST_CACHED = 50_000
-_VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 
 _KINDS = dict(zip(CLASSES, ("letters", "numbers", "white space", "signs"), strict=True))
 
@@ -202,8 +202,8 @@ def merge_word(letters: str, ranks: dict[Merge, int]) -> list[str]:
 
 
 def _visible_char(c: str) -> str:
-    if c in _VISIBLE:
-        return _VISIBLE[c]
+    if c in VISIBLE:
+        return VISIBLE[c]
     if c.isprintable():
         return c
     return "".join([f"<0x{b:02X}>" for b in c.encode("utf-8", errors="surrogateescape")])

@@ -188,6 +188,15 @@ def _next(p: Plan, config: ModelConfig) -> dict[str, Expr]:
         "next.logit.most": _relative(p["next.logit"] - apply("max", p["top.logit"]), p["next.logit"]),
         "top.prob.order": apply("worst", rising),
         "top.prob.total": apply("worst", apply("where", over <= 0, 0, over)),
+    } | (_sample(p, config) if "sample.probs" in p else {})
+
+
+def _sample(p: Plan, config: ModelConfig) -> dict[str, Expr]:
+    """What is kept adds up to 1, and what is drawn is a token that is kept."""
+    return {
+        "sample.probs.total": apply("worst", apply("sum", p["sample.probs"]) - 1),
+        "sample.id.range": _outside(p["sample.id"], config.n_vocab - 1),
+        "sample.share.positive": apply("worst", apply("where", 0 < p["sample.share"], 0, 1)),
     }
 
 

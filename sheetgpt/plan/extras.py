@@ -14,11 +14,14 @@ from sheetgpt.plan.asked import Asked
 from sheetgpt.plan.compute import add_compute
 from sheetgpt.plan.hand import add_hand
 from sheetgpt.plan.heads import add_heads
+from sheetgpt.plan.loop import add_loop
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.points import add_points
+from sheetgpt.plan.sampling import add_sampling
 
-EXTRAS: tuple[str, ...] = ("points", "heads", "hand", "compute")  # in the order in which a card names them
-_RECORDED: frozenset[str] = frozenset()  # extras with records
+# in the order in which a card names them
+EXTRAS: tuple[str, ...] = ("points", "heads", "sampling", "generate", "hand", "compute")
+_RECORDED = frozenset({"generate"})  # extras with records
 
 
 Add = Callable[[Plan, ModelConfig, Asked, bool], None]  # to a plan, of a model; live or not
@@ -27,6 +30,8 @@ _ADD: dict[str, Add] = {
     "heads": add_heads,
     "hand": add_hand,
     "compute": add_compute,
+    "sampling": add_sampling,
+    "generate": add_loop,
 }
 
 

@@ -14,6 +14,7 @@ from sheetgpt.errors import PlanError
 Shape = tuple[int, int]
 Scalar = float | int | str
 FINGERPRINT = 6  # numbers by which a matrix is known again: see `fingerprints`
+MODULUS = 2**31 - 1  # of `lehmer`, a prime
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +152,10 @@ def _column(*shapes: Shape) -> Shape:
     return shapes[-1]
 
 
+def _nucleus(logits: Shape, weights: Shape, wanted: Shape) -> Shape:
+    return max(1, (_apart(logits, weights)[0] - 1).bit_length()), 4
+
+
 def _ladder(symbols: Shape, pairs: Shape, ranks: Shape, made: Shape, n_vocab: Shape) -> Shape:
     words, length = symbols
     return 2 * words * length, length + 1
@@ -167,6 +172,8 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "lt": _broadcast,  # x < y
     "eq": _broadcast,  # x = y; of texts only where case does not matter
     "where": _broadcast,  # y where x, else z
+    "floor": _broadcast,  # the whole number below x
+    "mod": _broadcast,  # what is left of x divided by y
     "exp": _broadcast,
     "sqrt": _broadcast,
     "tanh": _broadcast,
@@ -198,6 +205,8 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "cumsum": _column,  # the sum of all rows down to this one
     "runs": _column,  # how many equal texts follow each other from this row on; 0 for an empty one
     "countdown": _column,  # x, x-1 ... 1, and then the x of the row that comes next
+    # 16807 x modulo `MODULUS`: of x in the first row, of the row above in the others, as many as y has rows
+    "lehmer": lambda x, y: y,
     # look-ups
     "gather": _rows_of,  # rows of a table by number from 0; of a table of one column, an entry for each number
     "item": lambda table, row, col: _broadcast(row, col),  # one entry of a table, both numbers from 0
@@ -205,6 +214,9 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "largest": lambda a, k: k,  # the k-th largest of a column, for a column of k
     "whereis": lambda v, a, i: v,  # i where a equals v; the j-th such i for the j-th equal v
     "find": lambda v, a: v,  # the first row, from 0, at which a equals v
+    # how many of the largest numbers of a column have weights that add up to less than is wanted, bit by bit from the
+    # highest: so many tried, the least number among them, what those from it on weigh, how many are too few for sure
+    "nucleus": _nucleus,
     "locate": lambda v, a: v,  # the last row, from 0, at which the rising column a is not above v
     # texts
     "length": _broadcast,  # in whatever unit the program counts
@@ -215,7 +227,10 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "contraction": _column,  # 2 or 3 where the text begins with 's 't 're 've 'm 'll 'd, else 0
     "utf8": lambda code, size: (code[0], 4),  # the bytes of a character; 0 where it has fewer
     "join": _broadcast,  # one text, or whole number, and then the other
+    "exact": _broadcast,  # whether two texts are equal, capitals and all
+    "typed": lambda a: a,  # a token as it is typed: spaces, line feeds and tabs for the signs that show them
     "istext": _broadcast,  # whether a cell holds text, not a number
+    "isnumber": _broadcast,  # whether it holds a number
     "usable": _broadcast,  # x, or the text y where x cannot be computed
     # byte pair encoding
     "spell": lambda words, *_: words,  # the bytes of each word, side by side: see `spell`
@@ -231,6 +246,9 @@ READS_CELLS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("cumsum", "runs", "countdown", "contraction"), (0,)),
     **dict.fromkeys(("above", "below", "find", "locate"), (1,)),
     **dict.fromkeys(("gather", "item", "pick", "largest"), (0,)),
+    "lehmer": (1,),
+    "nucleus": (0, 1),
+    **dict.fromkeys(("exact", "typed", "isnumber"), ()),
     **dict.fromkeys(("length", "istext", "code", "char", "without", "usable", "normal"), ()),
     "whereis": (0, 1, 2),
     "suffixes": (0, 1),
@@ -247,4 +265,4 @@ READS_CELLS: dict[str, tuple[int, ...]] = {
 VIEWS = frozenset({"columns", "concat"})
 
 # Ops whose value is text whatever their arguments are.
-TEXTS = frozenset({"char", "without", "suffixes", "drawn", "join"})
+TEXTS = frozenset({"char", "without", "suffixes", "drawn", "join", "typed"})

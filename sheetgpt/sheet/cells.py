@@ -47,11 +47,13 @@ class Style(StrEnum):
     LABEL = "label"
     INPUT = "input"
     INPUT_TEXT = "input_text"
+    KNOB = "knob"  # a number to be changed
     GIVEN = "given"  # a number that earlier stages would compute
     PARAMETER = "parameter"
     VALUE = "value"
     WHOLE = "whole"  # a whole number: an id, a count
     SHARE = "share"  # between 0 and 1
+    CHANCE = "chance"  # the same, or 0 for nothing, which is not shown
     TOKEN = "token"
     ANSWER = "answer"
     PROBLEM = "problem"  # why there is no answer

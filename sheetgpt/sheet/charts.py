@@ -40,6 +40,8 @@ def _charts(book: Blueprint, tab: Tab) -> Iterator[Chart]:
         yield _candidates(ranges, ranges["prompt.text"].row - 1, 3)
     elif tab.lesson == "attention" and tab.block is not None and last_of(config, tab.block)[0] in ranges:
         yield _last(ranges, last_of(config, tab.block))
+    elif tab.lesson == "sampling":
+        yield _chances(ranges)
     elif tab.lesson == "points":
         yield _tokens(ranges)
     elif tab.lesson == "curve":
@@ -80,3 +82,10 @@ def _curve(ranges: Mapping[str, Range], n_layer: int, name: str) -> Chart:
     series = (Series(name, ranges["curve.y"], ranges["curve.x"], joined=True), *blocks)
     title = f"{name}, and the last token's first neurons of each block on it"
     return Chart("scatter", title, series, *_beside(ranges["curve.y"]), "before", "after", _WIDE)
+
+
+def _chances(ranges: Mapping[str, Range]) -> Chart:
+    places = {"before": "before", "at this temperature": "after", "after the cut": "prob"}
+    bars = (Series(name, ranges[f"sample.top.{place}"], ranges["sample.top.text"]) for name, place in places.items())
+    row, col = _beside(ranges["sample.top.upto"])
+    return Chart("column", "How likely each token is", tuple(bars), row - 1, col + 1, size=_LIST)

@@ -13,6 +13,8 @@ from sheetgpt.sheet.layout import CHART, Band, Tab
 
 def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
     """Every tab that some extra has."""
+    yield Tab("Sampling", "sampling", tuple(_sampling()))
+    yield Tab("Generate", "generate", tuple(_generate()))
     yield Tab("Token map", "points", tuple(_points()))
     yield Tab("ReLU" if config.activation == "relu" else "GELU", "curve", tuple(_curve(config)))
     yield Tab("Heads", "heads", tuple(_heads(config)))
@@ -20,6 +22,30 @@ def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
     logit = (Band(("hand.id", "hand.logit")), *_stack("hand.w", "hand.product"))
     yield Tab("One logit", "hand", (*logit, Band(("hand.columns",))))
     yield Tab("Compute", "compute", tuple(_compute()))
+
+
+def _sampling() -> Iterator[Band]:
+    yield _listed("sample", "temperature", "top_k", "top_p", "seed")
+    yield _listed("sample", "text", "id", "row", "share", "random")
+    yield _listed("sample.top", "text", "before", "after", "fate", "prob", "upto")
+    yield _listed("sample", *(f"{knob}.used" for knob in ("temperature", "top_k", "top_p", "seed")))
+    yield _listed("sample", "best", "sum", "least_k", "sum_k", "wanted")
+    yield Band(("sample.search",))
+    yield _listed("sample", "enough", "least_p", "least", "sum_kept")
+    yield _listed("sample", "seed.once", "seed.twice", "seed.thrice", "seed.mixed")
+    yield Band(("sample.state",))
+    yield Band(("sample.exp", "sample.probs", "sample.upto"))
+
+
+def _generate() -> Iterator[Band]:
+    yield from _stack("generate.now", "generate.how", "generate.agrees")
+    table = _listed("generate", "prompt", "text", "id", "prob", "after")
+    yield table._replace(touching=True)
+    yield Band(("generate.end",))
+
+
+def _listed(at: str, *names: str) -> Band:
+    return Band(tuple(f"{at}.{name}" for name in names), listed=True)
 
 
 def _points() -> Iterator[Band]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-VOCABULARY_ROWS = frozenset({"logits", "probs.exp", "probs", "vocab.id", "vocab.text", "vocab.bytes"})
+_OF_WORDS = {"logits", "probs.exp", "probs", "sample.exp", "sample.probs", "sample.upto"}
+VOCABULARY_ROWS = frozenset({"vocab.id", "vocab.text", "vocab.bytes"}) | _OF_WORDS
 # The first pattern that fits a place's name tells which place's cells label its rows.
 _LABELS = [
     (re.compile(r"chars\.(n|odd)|words\.(n|longest|unknown|total)"), ""),
@@ -12,6 +13,8 @@ _LABELS = [
     (re.compile(r"words\..*"), "words.text"),
     (re.compile(r"prompt\.(pos|ids|row|tokens|bytes|word|from)"), "prompt.tokens"),
     (re.compile(r"(top|next|prompt|vocab|probs|logits|merges|unicode|bpe|check|matmul|hand|heads)(\..*)?"), ""),
+    (re.compile(r"sample\.state"), "prompt.tokens"),
+    (re.compile(r"(sample|generate)\..*"), ""),
     (re.compile(r"compute\..*|ln_f\.last|view\.(block|head)"), ""),
     (re.compile(r"curve\..*|points\.(count|mean|.*\.(spread|scale|who))|h\d+\.mlp\..*\.last"), ""),
     (re.compile(r".*"), "prompt.tokens"),

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import product, takewhile
 
 from sheetgpt.errors import PlanError
+from sheetgpt.models.tokenizer import VISIBLE
 from sheetgpt.plan.live import NO_MERGE
-from sheetgpt.plan.ops import Expr, per_cell
+from sheetgpt.plan.ops import MODULUS, Expr, per_cell
 from sheetgpt.plan.plan import Plan
 from sheetgpt.sheet.classic import check_formula
 from sheetgpt.sheet.layout import Range
@@ -33,6 +34,8 @@ ARRAY: dict[str, tuple[str, int, tuple[int, ...]]] = {
     "where": ("IF({},{},{})", 9, (0, 0, 0)),
     "matmul": ("MMULT({},{})", 9, (0, 0)),
     "transpose": ("TRANSPOSE({})", 9, (0,)),
+    "floor": ("INT({})", 9, (0,)),
+    "mod": ("MOD({},{})", 9, (0, 0)),
     "exp": ("EXP({})", 9, (0,)),
     "sqrt": ("SQRT({})", 9, (0,)),
     "tanh": ("TANH({})", 9, (0,)),
@@ -223,6 +226,29 @@ def _apart(here: Here, found: Range, wanted: Range) -> str:
     return f"MAX({','.join(f'ABS({a}-{b})/(1+ABS({b}))' for a, b in pairs)})"
 
 
+def _lehmer(here: Here, x: Arg, _: Range) -> str:
+    return f"MOD(16807*{here.own(0, -1) if here.r else here.at(x)},{MODULUS})"
+
+
+def _nucleus(here: Here, logits: Range, weights: Range, wanted: Arg) -> str:
+    """So many tried; the logit of the last; what all from it on weigh; the count so far, this one if it is short."""
+    before = here.own(3, -1) if here.r else "0"
+    jump = 2 ** (here.box.rows - 1 - here.r)
+    return (
+        f"MIN({logits.rows},{before}+{jump})",
+        f"LARGE({logits.name},{here.own(0)})",
+        f"SUMPRODUCT(({logits.name}>={here.own(1)})*{weights.name})",
+        f"IF({here.own(2)}<{here.at(wanted)},{here.own(0)},{before})",
+    )[here.c]
+
+
+def _typed(here: Here, x: Arg) -> str:
+    text = here.at(x)
+    for plain, sign in VISIBLE.items():
+        text = f'SUBSTITUTE({text},"{sign}",_xlfn.UNICHAR({ord(plain)}))'
+    return text
+
+
 _NO_MERGE = number(NO_MERGE)
 
 FILL: dict[str, Callable[..., str]] = {
@@ -235,6 +261,10 @@ FILL: dict[str, Callable[..., str]] = {
     "below": lambda here, last, x: here.at(x, 1) if here.r < x.rows - 1 else here.at(last),
     "apart": _apart,
     "fingerprints": _fingerprint,
+    "lehmer": _lehmer,
+    "nucleus": _nucleus,
+    "exact": lambda here, x, y: f"EXACT({here.at(x)},{here.at(y)})",
+    "typed": _typed,
     "cumsum": lambda here, x: f"{here.own(0, -1)}+{here.at(x)}" if here.r else here.at(x),
     "runs": _runs,
     "countdown": _countdown,
@@ -246,6 +276,7 @@ FILL: dict[str, Callable[..., str]] = {
     "find": lambda here, value, x: f"MATCH({here.at(value)},{x.name},0)-1",
     "locate": lambda here, value, x: f"MATCH({here.at(value)},{x.name},1)-1",
     "length": lambda here, x: f"LEN({here.at(x)})",
+    "isnumber": lambda here, x: f"ISNUMBER({here.at(x)})",
     "istext": lambda here, x: f"ISTEXT({here.at(x)})",
     "code": lambda here, x: f"_xlfn.UNICODE({here.at(x)})",
     "char": lambda here, x: f"_xlfn.UNICHAR({here.at(x)})",
@@ -264,7 +295,7 @@ FILL: dict[str, Callable[..., str]] = {
 # FILL formulas that compare a whole range inside, so each must be entered as an array formula of one cell.
 _ARRAY_CELLS = frozenset({"whereis", "stack", "fingerprints"})
 
-_FROM_ABOVE = frozenset({"above", "cumsum", "countdown", "suffixes"})
+_FROM_ABOVE = frozenset({"above", "cumsum", "countdown", "suffixes", "lehmer"})
 _SUM = 3  # how tightly a sum binds
 _ARE_SUMS = frozenset({"find", "locate", "cumsum"})
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.plan.checks import ALL, RECORDED
+from sheetgpt.plan.loop import AT as LOOP
 from sheetgpt.plan.plan import Role, say
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
@@ -32,14 +33,15 @@ from sheetgpt.sheet.slots import tab_lesson
 Env = Mapping[str, NDArray[Any]]
 _MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
 
-_BY_WORD = frozenset({"logits", "probs.exp", "probs"})  # whose rows are the vocabulary
+# whose rows are the vocabulary
+_BY_WORD = frozenset({"logits", "probs.exp", "probs", "sample.exp", "sample.probs", "sample.upto"})
 _BY_TOKEN = re.compile(
     r".*\.head\d+\.(scores|exp|pattern)|hand\.columns|view\..*(pattern|picked)|points\.(gram|left|.*\.power_\d+)"
 )
 _SHARES = r".*\.head\d+\.(pattern|last)|view\..*(pattern|picked)|heads\.(share|itself|previous|first)|probs|top\.prob"
 _SCALED = re.compile(_SHARES + "|logits")
 _STYLES = [
-    (re.compile(r"prompt\.next|next\.text"), Style.ANSWER),
+    (re.compile(r"prompt\.next|(next|sample)\.text|generate\.now"), Style.ANSWER),
     (re.compile(r"prompt\.text"), Style.INPUT_TEXT),
     (re.compile(r"prompt\.problem"), Style.PROBLEM),
     (re.compile(r"(prompt|top)\.(tokens|text|bytes|from)|vocab\.(text|bytes)|next\.bytes|(chars|words|merges)\.text|vocab\.kind|bpe\.parts"),
@@ -56,6 +58,12 @@ _STYLES = [
     (re.compile(r"points\.(there|count|.*\.(far|who))"), Style.WHOLE),
     (re.compile(r"chars\.byte|words\.byte"), Style.BYTES),
     (re.compile(r"words\.(symbol|token|at)|merges\.ladder|prompt\.word"), Style.SPARSE),
+    (re.compile(r"sample\.top\.(text|fate)|generate\.(prompt|text|after|how|end|agrees)|prompt\.built"), Style.TOKEN),
+    (re.compile(r"sample\.(temperature|top_k|top_p|seed)"), Style.KNOB),
+    (re.compile(r"sample\.(share|probs|upto|random|top\.(before|after|prob|upto))"), Style.SHARE),
+    (re.compile(r"sample\.(id|row|best|enough|state|search|top_k\.used|seed\..*)"), Style.WHOLE),
+    (re.compile(r"generate\.id"), Style.SPARSE),
+    (re.compile(r"generate\.prob"), Style.CHANCE),
     (re.compile(r"matmul\..*|(next|top|hand)\.id|heads\.most|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
     (re.compile(_SHARES), Style.SHARE),
     (re.compile(r"check\.(.*\.light|all)"), Style.LIGHT),
@@ -229,6 +237,8 @@ def _formula_shown(book: Blueprint, box: Range) -> str:
 def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
     if box.name in _BY_WORD:
         yield from (_text(box.row + r, 0, str(env["vocab.text"][r, 0]), Style.LABEL) for r in range(box.rows))
+    elif box.name == f"{LOOP}.prompt":
+        yield from (_static(box.row + r, 0, f"step {r + 1}", Style.LABEL) for r in range(box.rows))
     elif box.name.startswith("merges."):
         yield from _rung_labels(book, box, env)
     elif source := labels_of(box.name):
@@ -287,6 +297,8 @@ def _filled(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
         yield Mass(box, partial(_whole, env[box.name]), Style.GIVEN)
     elif box.name.endswith(RECORDED):
         yield Mass(box, partial(_whole, env[box.name]), Style.RECORDED)
+    elif book.plan.roles[box.name] is Role.RECORD and box.name not in book.plan.text:
+        yield Mass(box, partial(_whole, env[box.name]), _style(book, box.name))
     elif book.plan.roles[box.name] in (Role.INPUT, Role.KNOB, Role.RECORD):
         yield from _given(book, box, env)
     elif box.name in book.blank:
