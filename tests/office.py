@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sheetgpt.engines import ENGINES
 from sheetgpt.engines.base import MEMORY, require
@@ -55,7 +55,7 @@ def typed(
         (folder / "job").write_bytes(job)
         trouble = "it ended too early"
         try:
-            run_macro(program, folder, _MACRO, timeout, MEMORY)
+            run_macro(program, folder, _SHARED.replace("' BODY", _TYPING), timeout, MEMORY)
         except EngineError as error:
             trouble = str(error)
         readings = list(_readings(folder / "out", read))
@@ -63,6 +63,59 @@ def typed(
             n = len(readings)
             raise EngineError(f"after {n} of {len(prompts)} prompts, at {prompts[n][:60]!r}: {trouble}")
         return readings
+
+
+class Spot(NamedTuple):
+    """A place, or one cell of it, counted from 0."""
+
+    place: str
+    row: int = -1
+    col: int = -1
+
+
+class Change(NamedTuple):
+    """What stood in some spots before and after values were typed elsewhere, and which cells then show an error."""
+
+    before: dict[Spot, Rows]
+    after: dict[Spot, Rows]
+    errors: list[str]
+
+
+def changed(workbook: Path, rounds: Sequence[tuple[Mapping[Spot, float | str], Sequence[Spot]]]) -> list[Change]:
+    """For each round: the values typed, what is watched recalculated and read; then the old values are put back.
+
+    One LibreOffice does them all. Raises `EngineError`.
+    """
+    require(ENGINES["libreoffice"])
+    program = find()
+    assert program is not None
+    with tempfile.TemporaryDirectory(prefix="sheetgpt-") as name:
+        folder = Path(name)
+        strip_caches(workbook, folder / "book.xlsx")
+        job = [struct.pack(">i", len(rounds))]
+        for typed, watched in rounds:
+            job += [struct.pack(">i", len(watched)), *map(_spot, watched), struct.pack(">i", len(typed))]
+            for spot, value in typed.items():
+                what = b"\2" + _utf(value) if isinstance(value, str) else b"\1" + struct.pack(">d", value)
+                job += [_spot(spot), what]
+        (folder / "job").write_bytes(b"".join(job))
+        run_macro(program, folder, _SHARED.replace("' BODY", _CHANGING), 600, MEMORY)
+        stream = io.BytesIO((folder / "out").read_bytes())
+        return [_change(stream, watched) for _, watched in rounds]
+
+
+def _spot(spot: Spot) -> bytes:
+    return _utf(spot.place) + struct.pack(">2i", spot.row, spot.col)
+
+
+def _change(stream: io.BytesIO, watched: Sequence[Spot]) -> Change:
+    before, after = ({spot: _rows(stream) for spot in watched} for _ in range(2))
+    return Change(before, after, [str(where) for where in iter(lambda: _value(stream), None)])
+
+
+def _rows(stream: io.BytesIO) -> Rows:
+    rows, cols = _unpack(stream, ">2i")
+    return [[_value(stream) for _ in range(cols)] for _ in range(rows)]
 
 
 def _readings(path: Path, read: Sequence[str]) -> Iterator[Reading]:
@@ -75,8 +128,7 @@ def _readings(path: Path, read: Sequence[str]) -> Iterator[Reading]:
             reading = Reading()
             (reading.seconds,) = _unpack(stream, ">d")
             for place in read:
-                rows, cols = _unpack(stream, ">2i")
-                reading[place] = [[_value(stream) for _ in range(cols)] for _ in range(rows)]
+                reading[place] = _rows(stream)
             yield reading
     except EOFError:
         return
@@ -114,28 +166,8 @@ def _utf(text: str) -> bytes:
     return struct.pack(">Hi", 0xFFFF, len(data)) + data
 
 
-_MACRO = """
-Option Explicit
-
-Sub Main
-    Dim doing, files, job, file, out, doc, cell, started, i, n, prompts, everything
-    On Error GoTo Failed
-    files = createUnoService("com.sun.star.ucb.SimpleFileAccess")
-    job = createUnoService("com.sun.star.io.DataInputStream")
-    job.setInputStream(files.openFileRead(FOLDER & "/job"))
-    file = files.openFileReadWrite(FOLDER & "/out")
-    out = createUnoService("com.sun.star.io.DataOutputStream")
-    out.setOutputStream(file.getOutputStream())
-
-    doing = "loading"
-    Dim options(1) As New com.sun.star.beans.PropertyValue
-    options(0).Name = "Hidden"
-    options(0).Value = True
-    options(1).Name = "MacroExecutionMode"
-    options(1).Value = com.sun.star.document.MacroExecMode.NEVER_EXECUTE
-    doc = StarDesktop.loadComponentFromURL(FOLDER & "/book.xlsx", "_blank", 0, options())
-    doc.getUndoManager().lock()
-
+_TYPING = """
+    Dim cell, started, i, n, prompts, everything
     n = job.readLong()
     prompts = job.readLong()
     everything = job.readLong()
@@ -162,6 +194,70 @@ Sub Main
         Next
         out.flush()
     Loop
+"""
+
+_CHANGING = """
+    Dim rounds, i, n, k
+    Dim watched(), cells(), old()
+    rounds = job.readLong()
+    Do While rounds > 0
+        rounds = rounds - 1
+        n = job.readLong()
+        doing = "watching"
+        ReDim watched(n)
+        For i = 1 To n
+            watched(i) = Spot(doc, job)
+            WritePlace(out, watched(i))
+        Next
+        k = job.readLong()
+        ReDim cells(k)
+        ReDim old(k)
+        For i = 1 To k
+            doing = "typing"
+            cells(i) = Spot(doc, job)
+            old(i) = cells(i).getDataArray()
+            If job.readByte() = 1 Then
+                cells(i).setDataArray(Filled(cells(i), job.readDouble()))
+            Else
+                cells(i).setDataArray(Filled(cells(i), job.readUTF()))
+            End If
+        Next
+        doc.calculate()
+        doing = "reading"
+        For i = 1 To n
+            WritePlace(out, watched(i))
+        Next
+        WriteErrors(out, doc)
+        For i = k To 1 Step -1
+            cells(i).setDataArray(old(i))
+        Next
+        doc.calculate()
+    Loop
+"""
+
+_SHARED = """
+Option Explicit
+
+Sub Main
+    Dim doing, files, job, file, out, doc
+    On Error GoTo Failed
+    files = createUnoService("com.sun.star.ucb.SimpleFileAccess")
+    job = createUnoService("com.sun.star.io.DataInputStream")
+    job.setInputStream(files.openFileRead(FOLDER & "/job"))
+    file = files.openFileReadWrite(FOLDER & "/out")
+    out = createUnoService("com.sun.star.io.DataOutputStream")
+    out.setOutputStream(file.getOutputStream())
+
+    doing = "loading"
+    Dim options(1) As New com.sun.star.beans.PropertyValue
+    options(0).Name = "Hidden"
+    options(0).Value = True
+    options(1).Name = "MacroExecutionMode"
+    options(1).Value = com.sun.star.document.MacroExecMode.NEVER_EXECUTE
+    doc = StarDesktop.loadComponentFromURL(FOLDER & "/book.xlsx", "_blank", 0, options())
+    doc.getUndoManager().lock()
+
+' BODY
     GoTo Finish
 Failed:
     Open FOLDER & "/failed" For Output As #1
@@ -202,5 +298,39 @@ Sub WritePlace(out, range)
             End If
         Next
     Next
+End Sub
+
+Function Spot(doc, job) As Object
+    Dim range, row, col
+    range = Place(doc, job.readUTF())
+    row = job.readLong()
+    col = job.readLong()
+    If row >= 0 Then range = range.getCellRangeByPosition(col, row, col, row)
+    Spot = range
+End Function
+
+Function Filled(range, value)
+    Dim rows, one, r, c
+    rows = range.getDataArray()
+    For r = 0 To UBound(rows)
+        one = rows(r)
+        For c = 0 To UBound(one)
+            one(c) = value
+        Next
+        rows(r) = one
+    Next
+    Filled = rows
+End Function
+
+Sub WriteErrors(out, doc)
+    Dim i, found, sheet
+    For i = 0 To doc.Sheets.getCount() - 1
+        sheet = doc.Sheets.getByIndex(i)
+        For Each found In sheet.queryFormulaCells(com.sun.star.sheet.FormulaResult.ERROR).getRangeAddresses()
+            out.writeByte(2)
+            out.writeUTF(sheet.getName() & " row " & (found.StartRow + 1) & " column " & (found.StartColumn + 1))
+        Next
+    Next
+    out.writeByte(0)
 End Sub
 """

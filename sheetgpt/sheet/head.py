@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from sheetgpt.plan.names import STEPS, step_of
 from sheetgpt.plan.plan import Role
+from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Style
 from sheetgpt.sheet.labels import unit_of
@@ -16,6 +18,7 @@ from sheetgpt.sheet.lessons import Lesson, Try
 LINKS = 1  # the row of the links
 _COLUMN = 8  # characters that fit a column of the usual width
 _MOST = 8  # places that a line of shapes names
+SPOT = re.compile(r"([^\[]+)(?:\[(\d+),(\d+)\])?")  # a place, or a cell of one
 PARTS = ("text becomes tokens", "tokens become numbers", "the numbers are worked on", "numbers become text")
 _PART_OF = {
     **dict.fromkeys(("prompt", "characters", "words", "merges", "tokens"), 1),
@@ -52,7 +55,7 @@ def _lines(book: Blueprint, tab: Tab, words: Lesson) -> Iterator[tuple[str, str,
     yield "Why", words.why, Style.WHY
     yield "In words", words.words, Style.WORDS
     yield "Shapes", shapes(book, tab), Style.WHERE
-    yield "Try this", "\n".join(map(told, words.tries)), Style.TRY
+    yield "Try this", "\n".join(told(book, one) for one in words.tries), Style.TRY
 
 
 def _parameter_lines(
@@ -64,9 +67,28 @@ def _parameter_lines(
     yield "Source", source(book, fact) if fact else "", Style.WHERE
 
 
-def told(a_try: Try) -> str:
-    """A try as one line."""
-    return f"{a_try.do} → {a_try.see}"
+def told(book: Blueprint, one: Try) -> str:
+    """A try as one line, with the cell to be changed even where its words do not name it."""
+    where = address(book, next(iter(one.set)))
+    return f"{one.do} → {one.see}" if where in one.do else f"{one.do} ({where}) → {one.see}"
+
+
+def address(book: Blueprint, spot: str) -> str:
+    """Where a place or a cell of one stands. Example: `wpe[0,3]` -> `E7 on the tab wpe`; raises `KeyError`."""
+    match = SPOT.fullmatch(spot)
+    assert match is not None
+    box = book.layout.ranges[match[1]]
+    if match[2] is None:
+        return f"{span(*box.area)} on the tab {box.tab}"
+    row, col = int(match[2]), int(match[3])
+    if row >= box.rows or col >= box.cols:
+        raise KeyError(spot)
+    return f"{a1(box.row + row, box.col + col)} on the tab {box.tab}"
+
+
+def span(r0: int, c0: int, r1: int, c1: int) -> str:
+    """Example: `B7:BM22`, or `B7`."""
+    return a1(r0, c0) + (f":{a1(r1, c1)}" if (r0, c0) != (r1, c1) else "")
 
 
 def source(book: Blueprint, fact: ParameterFact) -> str:

@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from string import Template
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sheetgpt.errors import LayoutError
 from sheetgpt.plan.names import step_of
 from sheetgpt.plan.ops import Scalar
 from sheetgpt.resources import templates_dir
+
+T = TypeVar("T")
 
 
 class _Text(Template):
@@ -41,24 +43,34 @@ class Try(NamedTuple):
     rises: tuple[str, ...] = ()  # every number there grows
     falls: tuple[str, ...] = ()  # every number there shrinks
     shows: Mapping[str, Scalar] = MappingProxyType({})  # what every cell there then holds, but for rounding
+    same: Mapping[str, str] = MappingProxyType({})  # what is then equal to what, but for rounding
 
     @property
     def places(self) -> frozenset[str]:
         """Every place that it sets or watches."""
-        keys = (*self.set, *self.moves, *self.keeps, *self.rises, *self.falls, *self.shows)
+        keys = (
+            *self.set,
+            *self.moves,
+            *self.keeps,
+            *self.rises,
+            *self.falls,
+            *self.shows,
+            *self.same,
+            *self.same.values(),
+        )
         return frozenset(key.partition("[")[0] for key in keys)
 
     def fill(self, fill: Callable[[str], str]) -> Try:
         """The same with every text filled; in its words `$cell` is where the first value goes, `$to` that value."""
 
-        def each(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-            return {fill(k): fill(v) if isinstance(v, str) else v for k, v in values.items()}
+        def each(values: Mapping[str, T]) -> dict[str, T]:
+            return {fill(k): cast(T, fill(v)) if isinstance(v, str) else v for k, v in values.items()}
 
         cell, to = next(iter(self.set.items()))
         known = {"cell": f"${{cell:{cell}}}", "to": _quoted(to)}
         do, see = (fill(_Text(text).safe_substitute(known)) for text in (self.do, self.see))
         moves, keeps, rises, falls = (tuple(map(fill, x)) for x in (self.moves, self.keeps, self.rises, self.falls))
-        return Try(do, see, each(self.set), moves, keeps, rises, falls, each(self.shows))
+        return Try(do, see, each(self.set), moves, keeps, rises, falls, each(self.shows), each(self.same))
 
 
 def filled(text: str, slots: Mapping[str, object]) -> str:
@@ -117,5 +129,5 @@ def _quoted(value: Scalar) -> str:
     return f'"{value}"'.replace("$", "$$") if isinstance(value, str) else f"{value:g}"
 
 
-def _try(do: str, see: str, set: dict[str, Scalar], shows: dict[str, Scalar] = {}, **watched: list[str]) -> Try:  # noqa: B006
-    return Try(do, see, set, shows=shows, **{kind: tuple(names) for kind, names in watched.items()})
+def _try(do: str, see: str, set: dict[str, Scalar], **promised: list[str] | dict[str, Any]) -> Try:
+    return Try(do, see, set, **{k: tuple(v) if isinstance(v, list) else v for k, v in promised.items()})  # type: ignore[arg-type]

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from sheetgpt.models.weights import file_name
 from sheetgpt.plan.names import STEPS
 from sheetgpt.plan.plan import Role
 from sheetgpt.plan.stages import WHOLE, pipeline
 from sheetgpt.plan.stages import told as stages_told
-from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.blueprint import Blueprint
-from sheetgpt.sheet.head import steps_of
+from sheetgpt.sheet.head import SPOT, address, shape_of, steps_of
 from sheetgpt.sheet.layout import Tab, head_rows
 from sheetgpt.sheet.lessons import Lesson, Try, filled, lesson
 from sheetgpt.sheet.lower import examples
-
-_SPOT = re.compile(r"([^\[]+)(?:\[(\d+),(\d+)\])?")  # a place, or a cell of one
 
 
 def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
@@ -42,38 +37,22 @@ class Slots(dict[str, object]):
 
     def __missing__(self, key: str) -> str:
         kind, _, spot = key.partition(":")
-        if kind not in _TOLD or not (match := _SPOT.fullmatch(filled(spot, self))):
+        if kind not in _TOLD or not (match := SPOT.fullmatch(filled(spot, self))):
             raise KeyError(key)
-        name, r, c = match.groups()
-        if name not in self._book.plan:
+        if match[1] not in self._book.plan:
             raise KeyError(key)
-        return _TOLD[kind](self._book, name, (int(r), int(c)) if r else None)
+        return _TOLD[kind](self._book, match[0])
 
 
-def _cell(book: Blueprint, name: str, at: tuple[int, int] | None) -> str:
-    """Example: `B9 on the tab wpe`."""
-    box = book.layout.ranges[name]
-    rows, cols = (box.rows, box.cols) if at is None else (1, 1)
-    r, c = at or (0, 0)
-    if r >= box.rows or c >= box.cols:
-        raise KeyError(f"{name}[{r},{c}]")
-    first, last = a1(box.row + r, box.col + c), a1(box.row + r + rows - 1, box.col + c + cols - 1)
-    return f"{first if first == last else f'{first}:{last}'} on the tab {box.tab}"
-
-
-def _formula(book: Blueprint, name: str, _: object) -> str:
+def _formula(book: Blueprint, name: str) -> str:
     return str(next(iter(examples(book.plan, name, book.layout.ranges))))
 
 
-def _shape(book: Blueprint, name: str, _: object) -> str:
-    return "{} x {}".format(*book.plan[name].shape)
-
-
-def _tab(book: Blueprint, name: str, _: object) -> str:
+def _tab(book: Blueprint, name: str) -> str:
     return book.layout.ranges[name].tab
 
 
-_TOLD = {"cell": _cell, "formula": _formula, "shape": _shape, "tab": _tab}
+_TOLD = {"cell": address, "formula": _formula, "shape": shape_of, "tab": _tab}
 
 
 def _slots(book: Blueprint, tab: Tab) -> Slots:
