@@ -24,10 +24,11 @@ from sheetgpt.plan.plan import Role, say
 from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.book import Formula
 from sheetgpt.sheet.grid import Grid, Value
+from sheetgpt.sheet.labels import labels_of
 from sheetgpt.sheet.layout import HEAD, Band, Range, Tab
 from sheetgpt.sheet.lessons import Lesson
 from sheetgpt.sheet.lower import examples
-from sheetgpt.sheet.sheets import labels_of, tab_lesson
+from sheetgpt.sheet.slots import tab_lesson
 
 _ROWS, _COLS, _WHOLE = 10, 7, 12  # of an excerpt; of a table of who looks at whom
 _FEW = 4  # rows of what is not about tokens
