@@ -72,7 +72,7 @@ def test_every_tab_of_the_lesson_is_walked_through(tiny_book: Built, tiny: Weigh
         assert (f"] {tab.name}" in result.output) == (tab.group == "stage"), tab.name
     for name in filterfalse(tiny_book.blueprint.plan.is_view, tiny_book.blueprint.plan):
         tab = tiny_book.blueprint.layout.tab_of(name)
-        if tab.group == "stage" and tab.lesson != "check" and ".head1." not in name:
+        if tab.lesson in {"embedding", "ln_1", "attention", "ln_2", "mlp", "logits"} and ".head1." not in name:
             assert f"\n{name}  [" in result.output, name
 
 

@@ -185,3 +185,12 @@ def test_the_tree_as_text(tiny_book: Built) -> None:
         f"|- h0.ln_1.out[2,0:7] of {rows} x 8, 'h0 ln_1'!#",
     ]
     assert lines[-1].startswith("`- h0.attn.c_attn.b[0,5] of 1 x 24, 'h0 vectors'!G")
+
+
+def test_a_look_up_is_followed_to_the_cell_that_it_finds(tiny_book: Built) -> None:
+    """The row of wte is the token's, by our tokenizer's ids; the column is the cell's own."""
+    ids = tiny_book.env["prompt.ids"][:, 0].astype(int)
+    for row in (0, 3):
+        root = tree(tiny_book.path, f"embed.token[{row},5]", "--depth", 1, "--engine", "cached")
+        assert root["reads"][0]["place"] == f"wte[{ids[row]},5]"
+        assert root["reads"][0]["values"] == root["values"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from sheetgpt.check.reports.words import brief, verdict
 from sheetgpt.check.tour import Item, Part, Step, Table, Told, Tour
-from sheetgpt.check.tour_report import alike, beside, cell, computed_by, faults_of, standing, title
+from sheetgpt.check.tour_report import ROOMY, alike, beside, cell, computed_by, faults_of, standing, title
 from sheetgpt.errors import visible
 from sheetgpt.plan.model import MASKED
 from sheetgpt.sheet.layout import Tab
@@ -140,7 +140,7 @@ def short(value: Any, item: Item, table: Table) -> str:
     """A value as the terminal shows it; who looks at whom in whole percent."""
     if item.share and table.looks and isinstance(value, float) and value == value:
         return f"{100 * value:.0f}%"
-    return cell(value, item.share)
+    return cell(value, item.share, len(table.head) <= ROOMY)
 
 
 def _cell(item: Item, table: Table) -> str:

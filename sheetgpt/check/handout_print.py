@@ -5,7 +5,7 @@ Calc alone can do that, and lets a sheet be printed on one page however long it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -117,7 +117,7 @@ class _Page:
         for place in part.places:
             self._place(tour, place)
         pairs = [part.tables[i : i + 2] for i in range(0, len(part.tables), 2)]
-        if part.tables and all(table.looks and _wide(table) <= _COLUMNS // 2 - 2 for table in part.tables):
+        if part.tables and all(table.looks and sum(_spans(table)) <= _COLUMNS // 2 - 2 for table in part.tables):
             for pair in pairs:
                 self._side_by_side(pair)
         else:
@@ -153,25 +153,35 @@ class _Page:
             self._row += 1
 
     def _table(self, table: Table, left: int) -> None:
-        """A row of the sheet's values, numpy's below it; wide values take two columns of the grid or more."""
-        first, span = left + (1 if left == 0 else 2), _span(table)
-        most = max(1, (_COLUMNS + 1 - first) // span)
-        for start in range(0, len(table.head), most):
-            cols = range(start, min(start + most, len(table.head)))
-            for c in cols:
-                self._put(first + (c - start) * span, cut(table.head[c], 5 * span), "head", span)
+        """A row of the sheet's values, numpy's below it, in as many pieces as the page is too narrow for."""
+        first = left + (1 if left == 0 else 2)
+        for columns in self._pieces(table, first):
+            for c, (at, span) in columns.items():
+                self._put(at, cut(table.head[c], 5 * span), "head", span)
             self._row += 1
             for label, row in table.rows:
                 self._put(left, cut(label, 14), "label", first - left)
-                for c in cols:
-                    self._item(first + (c - start) * span, row[c], span, table)
+                for c, (at, span) in columns.items():
+                    self._item(at, row[c], span, table)
                 self._row += 1
                 if beside(table, row):
                     self._put(left, "numpy", "numpy", first - left)
-                    for c in cols:
+                    for c, (at, span) in columns.items():
                         wanted = "" if row[c].wanted is None else short(row[c].wanted, row[c], table)
-                        self._put(first + (c - start) * span, wanted, "numpy", span)
+                        self._put(at, wanted, "numpy", span)
                     self._row += 1
+
+    def _pieces(self, table: Table, first: int) -> Iterator[dict[int, tuple[int, int]]]:
+        """Columns of a table that stand side by side: where in the grid each begins, and how wide it is."""
+        piece: dict[int, tuple[int, int]] = {}
+        at = first
+        for c, span in enumerate(_spans(table)):
+            if piece and at + span > _COLUMNS + 1:
+                yield piece
+                piece, at = {}, first
+            piece[c] = at, span
+            at += span
+        yield piece
 
     def _item(self, col: int, item: Item, span: int, table: Table) -> None:
         look = "off" if item.off else "text" if isinstance(item.found, str) else "value"
@@ -187,12 +197,15 @@ class _Page:
         self._row += 1
 
 
-def _wide(table: Table) -> int:
-    return len(table.head) * _span(table)
+def _spans(table: Table) -> list[int]:
+    """How many columns of the grid each column needs; those of numbers all alike."""
+    widths = [max(_width(row[c], table) for _, row in table.rows) for c in range(len(table.head))]
+    if not table.looks:
+        widths = [max(width, len(name)) for width, name in zip(widths, table.head, strict=True)]
+    if all(isinstance(item.found, float) for _, row in table.rows for item in row):
+        widths = [max(widths)] * len(widths)
+    return [1 if width <= 4 else 2 if width <= 9 else 3 if width <= 15 else 5 for width in widths]
 
 
-def _span(table: Table) -> int:
-    """Columns of the grid that a value needs."""
-    texts = [short(item.found, item, table) for _, row in table.rows for item in row] + table.head * (not table.looks)
-    longest = max(map(len, texts), default=1)
-    return 1 if longest <= 4 else 2 if longest <= 9 else 3 if longest <= 15 else 5
+def _width(item: Item, table: Table) -> int:
+    return max(len(short(value, item, table)) for value in (item.found, item.wanted))

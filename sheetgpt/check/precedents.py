@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from math import isfinite
 from typing import NamedTuple
+
+from openpyxl.formula.tokenizer import Token
 
 from sheetgpt.check.faults import Precedent, shown
 from sheetgpt.check.formula import plain_tab, reads, tokens
@@ -39,6 +42,58 @@ def operands(book: Book, tab: str, at: At, formula: Formula) -> Iterator[Operand
     for text, here in dict.fromkeys(_reads(formula.text, spot)):
         name, found = _resolved(book, tab, text)
         yield Operand(text, name, found[0], _narrowed(found[1], here)) if found else Operand(text, "", "", (0, 0, 0, 0))
+
+
+def chosen(book: Book, tab: str, at: At, formula: Formula, read: Read) -> dict[str, Area]:
+    """Of tables from which `INDEX(table,row,column)` takes one cell: which, where the numbers can be had at once.
+
+    They can where each is a number, or one cell plus or minus a number. By the text that names the table.
+    """
+    found: dict[str, Area] = {}
+    parts = tokens(formula.text)
+    for i, token in enumerate(parts[:-2]):
+        if token.value.upper() == "INDEX(" and reads(parts[i + 1]) and parts[i + 2].type == "SEP":
+            _, table = _resolved(book, tab, parts[i + 1].value)
+            numbers = [_number(book, tab, at, formula, arg, read) for arg in _arguments(parts[i + 3 :])]
+            if table and 1 <= len(numbers) <= 2 and None not in numbers:
+                row, col = (int(n or 0) - 1 for n in (*numbers, 1)[:2])
+                r, c = table[1][0] + row, table[1][1] + col
+                if row >= 0 and col >= 0 and r <= table[1][2] and c <= table[1][3]:
+                    found[parts[i + 1].value] = (r, c, r, c) if parts[i + 1].value not in found else table[1]
+    return found
+
+
+def _arguments(parts: Sequence[Token]) -> list[list[Token]]:
+    """The arguments up to the bracket that closes the call; those with calls of their own are left whole."""
+    out: list[list[Token]] = [[]]
+    depth = 0
+    for token in parts:
+        depth += (token.subtype == "OPEN") - (token.subtype == "CLOSE")
+        if depth < 0:
+            break
+        if token.type == "SEP" and depth == 0:
+            out.append([])
+        else:
+            out[-1].append(token)
+    return out
+
+
+def _number(book: Book, tab: str, at: At, formula: Formula, arg: Sequence[Token], read: Read) -> float | None:
+    """The value of `3`, `C5`, `C5+1`, `next.id+1`; None for anything else."""
+    if len(arg) not in (1, 3) or (len(arg) == 3 and (arg[1].value not in ("+", "-") or arg[2].subtype != "NUMBER")):
+        return None
+    value: Value = float(arg[0].value) if arg[0].subtype == "NUMBER" else None
+    if reads(arg[0]):
+        _, there = _resolved(book, tab, arg[0].value)
+        if there is None:
+            return None
+        first = formula.area[:2] if formula.area else at
+        area = _narrowed(there[1], (at[0] - first[0], at[1] - first[1]) if formula.area else (None, None))
+        value = read(there[0], area[:2]) if size(area) == 1 else None
+    if type(value) is not float or not isfinite(value):
+        return None
+    more = float(arg[2].value) if len(arg) == 3 else 0.0
+    return value + (more if len(arg) == 1 or arg[1].value == "+" else -more)
 
 
 def precedents(book: Book, tab: str, at: At, formula: Formula, read: Read) -> tuple[Precedent, ...]:

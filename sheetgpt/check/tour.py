@@ -32,9 +32,9 @@ from sheetgpt.sheet.slots import tab_lesson
 
 _ROWS, _COLS, _WHOLE = 10, 7, 12  # of an excerpt; of a table of who looks at whom
 _FEW = 4  # rows of what is not about tokens
-_LINES = 60  # of a tab that has no places
+_LINES = 80  # of a tab that has no places
 _HEADS = re.compile(r".*\.head\d+\.\w+")
-_LOOKS = re.compile(r".*\.head\d+\.(scores|exp|pattern)")
+_LOOKS = re.compile(r".*\.head\d+\.(scores|exp)|.*\.pattern")
 _LATER_HEAD = re.compile(r"\.head[1-9]\d*\.")
 _SHARES = re.compile(r".*\.pattern|.*prob(s|)")
 _OF_VOCABULARY = re.compile(r"logits|probs|probs\.exp|vocab\..*|wte|lm_head\.w")
@@ -150,7 +150,15 @@ class Tour:
         names = band.names
         if all(_HEADS.fullmatch(name) for name in names):
             return self._heads(names, lesson)
-        return Part([self._told(name, lesson) for name in names], list(self._tables(names)))
+        said: set[str] = set()
+        shown: list[str] = []
+        for name in names:  # what says no more than one beside it is told together with it
+            meaning, small = re.sub(r"\d+", "#", lesson.meaning(name)), 1 in self.found.blueprint.plan[name].shape
+            if small or self._wrong(name) or (meaning and meaning not in said) or not shown:
+                shown.append(name)
+            said.add(meaning)
+        alike = [self._rows[name] for name in names if name not in shown]
+        return Part([self._told(name, lesson) for name in shown], list(self._tables(shown)), alike)
 
     def _heads(self, names: Sequence[str], lesson: Lesson) -> Part:
         """Of the first head all is told, of the others their patterns, and whatever is wrong."""
@@ -223,15 +231,17 @@ class Tour:
 
     def _one(self, name: str) -> Table:
         """A place alone: all of a pattern, of a matrix the last token's row."""
-        looks = _LOOKS.fullmatch(name) is not None
-        rows, n_cols = self._rows_of(name, _WHOLE if looks else 1), self.found.blueprint.plan[name].shape[1]
+        n_rows, n_cols = self.found.blueprint.plan[name].shape
+        looks = n_rows == n_cols and _LOOKS.fullmatch(name) is not None
+        rows = self._rows_of(name, _WHOLE if looks else 1)
         cols = rows if looks else list(range(min(_COLS, n_cols)))
         if self._wrong(name):
             row, col = self._worst(name)
             rows = rows if row in rows else [*rows, row]
             cols = cols if col in cols else [*cols, col]
         values = self._values(name)
-        lines = [(self._label(name, r), [self._item(*values, r, c) for c in cols]) for r in rows]
+        labels = [self._label(name, r) if n_rows > 1 else "" for r in rows]
+        lines = [(text, [self._item(*values, r, c) for c in cols]) for text, r in zip(labels, rows, strict=True)]
         head = [self._label(name, c) if looks else str(c) for c in cols]
         return Table(name, head, lines, looks)
 

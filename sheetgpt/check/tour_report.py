@@ -18,6 +18,8 @@ from sheetgpt.sheet.grid import CellError
 WIDTH = 100
 _CELL, _LABEL, _TEXT, _FORMULA = 20, 24, 70, 300  # the widest of each, in characters
 
+ROOMY = 2  # columns up to which a table has room for long texts
+
 
 def computed_by(report: Report) -> str:
     """Who computed the values that are shown."""
@@ -131,11 +133,12 @@ def _table(table: Table, width: int) -> Iterator[str]:
     if all(item.found in ("", None) for _, row in table.rows for item in row):
         yield "  (nothing stands there)"
         return
+    wide = len(table.head) <= ROOMY
     lines = [("", "", [_cell(name) for name in table.head])]
     for text, row in table.rows:
-        lines.append((text, "sheet", [cell(item.found, item.share) + "!" * item.off for item in row]))
+        lines.append((text, "sheet", [cell(item.found, item.share, wide) + "!" * item.off for item in row]))
         if beside(table, row):
-            lines.append(("", "numpy", ["" if i.wanted is None else cell(i.wanted, i.share) for i in row]))
+            lines.append(("", "numpy", ["" if i.wanted is None else cell(i.wanted, i.share, wide) for i in row]))
     label = min(_LABEL, max(len(visible(line[0])) for line in lines))
     widths = [max(len(line[2][c]) for line in lines) for c in range(len(table.head))]
     for cols in _folded(widths, width - label - 11):
@@ -161,8 +164,8 @@ def _folded(widths: Sequence[int], room: int) -> Iterator[list[int]]:
     yield group
 
 
-def cell(value: Any, share: bool = False) -> str:
-    """A value in a few characters."""
+def cell(value: Any, share: bool = False, wide: bool = False) -> str:
+    """A value in a few characters; a text in more of them where there is room."""
     if value is None:
         return "-"
     if isinstance(value, bool | CellError):
@@ -175,7 +178,7 @@ def cell(value: Any, share: bool = False) -> str:
         if share:
             return f"{100 * value:.1f}%"
         return f"{value:.0f}" if value.is_integer() and abs(value) < 1e9 else f"{value:.4g}"
-    return _cell(str(value))
+    return _cut(str(value), _TEXT) if wide else _cell(str(value))
 
 
 def _cell(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from sheetgpt.check.formula import plain_tab
 from sheetgpt.check.found import matrices_of, planned
-from sheetgpt.check.precedents import Operand, operands
+from sheetgpt.check.precedents import Operand, chosen, operands
 from sheetgpt.check.result import CACHED
 from sheetgpt.engines import Values, get
 from sheetgpt.errors import SheetGPTError, WorkbookError
@@ -231,7 +231,9 @@ class _Tracer:
             return here._replace(note="a circle: it is computed from itself")
         if depth <= 0 or self._nodes > _MOST_NODES:
             return here._replace(note="not followed further")
-        found = list(operands(self.book, tab, first, formula))
+        taken = chosen(self.book, tab, first, formula, self._value)
+        every = operands(self.book, tab, first, formula)
+        found = [each._replace(area=taken.get(each.text, each.area)) for each in every]
         reads = (self.node(each, depth - 1, (*trail, (tab, first))) for each in found[:_MOST])
         note = f"{len(found) - _MOST} more that it reads are not shown" if len(found) > _MOST else ""
         return here._replace(reads=tuple(reads), note=note)

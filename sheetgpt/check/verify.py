@@ -139,7 +139,7 @@ class _Check:
         for name, i in order.items():
             of_tab.setdefault(self.ranges[name].tab, i - 0.5)
         whole = {FaultKind.SETTING: -2.0, FaultKind.TAB: -1.0}
-        return lambda f: whole.get(f.kind, order[f.place] if f.place else of_tab.get(f.tab, len(order)))
+        return lambda f: whole.get(f.kind, order.get(f.place, of_tab.get(f.tab, len(order))))
 
     def _drift(self, rows: list[Row]) -> Iterator[Fault]:
         """No single step is wrong, yet a place is not what it should be: gaps too small to blame have added up."""
