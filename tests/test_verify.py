@@ -80,7 +80,8 @@ def test_a_card_that_one_tab_has_of_its_own(tiny_book: Built, tiny: Weights, tmp
     mutant = Mutant("card", lambda _: "xl/workbook.xml", lambda _: edit, FaultKind.NAME, "sheetgpt.card")
     make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "card.xlsx")
     first = verify(tmp_path / "card.xlsx", "cached", str(tiny.folder)).first_fault
-    assert first and (first.kind, first.place) == (FaultKind.NAME, "sheetgpt.card")
+    assert first
+    assert (first.kind, first.place) == (FaultKind.NAME, "sheetgpt.card")
 
 
 def test_a_name_that_one_tab_redefines_for_itself(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
