@@ -16,12 +16,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from sheetgpt.check.faults import shown
 from sheetgpt.check.found import planned
+from sheetgpt.check.inputs import starts
 from sheetgpt.check.result import CACHED
 from sheetgpt.engines import Values, get
 from sheetgpt.errors import EngineMissingError, WeightError, WorkbookError
 from sheetgpt.models.files import opened, zip_names
 from sheetgpt.models.weights import Weights, find_model
+from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.sheet.blueprint import Blueprint, Card
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.grid import Grid
@@ -146,10 +149,13 @@ class _Workbook:
             if "logits" not in blueprint.card.stages:
                 raise WorkbookError(f"{path.name}: a workbook of {blueprint.card.stages} has no logits to compare")
             ranges = blueprint.layout.ranges
-            tabs = {ranges[name].tab for name in _PLACES if name in ranges}
+            switches = _switches(blueprint.plan)
+            tabs = {ranges[name].tab for name in (*_PLACES, *switches) if name in ranges}
             book = file.book([tab for tab in file.outline.parts if tab in tabs], {})
-        for name in _PLACES:
+        for name in (*_PLACES, *switches):
             _check_place(book, blueprint, name)
+        for name in switches:
+            _check_switch(book, blueprint, name)
         return cls(book, blueprint, get(engine).recalculate(path) if engine != CACHED else None)
 
     def logits(self) -> Logits:
@@ -189,6 +195,26 @@ def _check_place(book: Book, blueprint: Blueprint, name: str) -> None:
     box = blueprint.layout.ranges.get(name)
     if box and book.reference(name).replace("$", "") != box.ref.replace("$", ""):
         raise WorkbookError(f"{book.path.name}: {name} is not where the card says; `sheetgpt verify` tells more")
+
+
+def _switches(plan: Plan) -> list[str]:
+    """The knobs on which the logits depend."""
+    found, left = set[str](), ["logits"]
+    while left:
+        if (name := left.pop()) not in found:
+            found.add(name)
+            left += plan.inputs(name)
+    return [name for name in plan if name in found and plan.roles[name] is Role.KNOB]
+
+
+def _check_switch(book: Book, blueprint: Blueprint, name: str) -> None:
+    """Refuse a workbook in which a switch is turned: its logits are not its model's."""
+    box, begun = blueprint.layout.ranges[name], starts(blueprint.plan)[name]
+    stands = book.sheets[box.tab].values.values_of(box.area)
+    for value, start in zip(stands.ravel(), begun.ravel().tolist(), strict=True):
+        if type(value) is not type(start) or value != start:
+            told = f"{name} is {shown(value).removesuffix('.0')}, so its logits are not its model's"
+            raise WorkbookError(f"{book.path.name}: {told}: type {shown(start).removesuffix('.0')} there first")
 
 
 # ---- the reference ---------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from sheetgpt.check.reports.html_ import STYLE
 from sheetgpt.check.reports.markdown import code
 from sheetgpt.check.reports.sarif import rule_id
 from sheetgpt.check.reports.words import HEAT_LIMITS, HOTTEST, heat, verdict
-from sheetgpt.check.result import CACHED, Law, Report, Row
+from sheetgpt.check.result import CACHED, Knob, Law, Report, Row
 from sheetgpt.check.verify import verify
 from sheetgpt.cli import main
 from sheetgpt.cli.verify import FORMS
@@ -45,7 +45,7 @@ from tests.mutants import MUTANTS, make
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
-OURS = json.loads((HERE.parent / "docs/schemas/verify-2.schema.json").read_text())
+OURS = json.loads((HERE.parent / "docs/schemas/verify-3.schema.json").read_text())
 SARIF = json.loads((HERE / "schemas/sarif-schema-2.1.0.json").read_text())
 JUNIT = xmlschema.XMLSchema(HERE / "schemas/junit-10.xsd")
 ALL = sorted(FORMS.values())
@@ -93,6 +93,10 @@ FAULTS = [
     Fault(FaultKind.VALUE, "next.text", "Next token", "B7", "#N/A", "'cat'", gap=inf),
     Fault(FaultKind.STALE, "logits", "Logits", "B7", "0.875", "0.5", gap=0.375),
 ]
+KNOBS = [
+    Knob("h0.attn.head0.on", "Surgery", "B17", 0.0, 1.0),
+    Knob("embed.pos.on[1,0]", "Surgery", "B32", None, 1.0),
+]
 LAWS = [
     Law("rows sum to 1", "h0.attn.head0.pattern", "h0 attention", "B7", 2.2e-16, "ok"),
     Law("causality", "logits", "Logits", "B8", inf, "broken", "token 3 changed, row 1 moved: found #N/A, wanted 0.5"),
@@ -108,7 +112,7 @@ def of(rows: list[Row], **more: Any) -> Report:
 BY_HAND = {
     "equal": of([row("wte", "wte", 0.0), row("logits", "Logits", 2.2e-16)]),
     "unproven": replace(of(ROWS[:2]), engine=CACHED, engine_version="", unchecked=["24 formula cells: no engine ran"]),
-    "faulty": of(ROWS, faults=FAULTS, laws=LAWS),
+    "faulty": of(ROWS, faults=FAULTS, knobs=KNOBS, laws=LAWS),
     "law": of(ROWS[:2], laws=LAWS),
 }
 
@@ -153,8 +157,10 @@ def test_text_fits_120_columns(reports: dict[str, Report]) -> None:
 
 def test_text_tells_first_who_wrote_who_computed_and_who_disagrees() -> None:
     lines = render(BY_HAND["faulty"], "text").splitlines()
-    assert [line.split()[0] for line in lines[1:7]] == ["made", "model", "values", "wanted", "differ", "diverges"]
-    assert lines[5].count(";") == 2  # file and plan, recalculation and numpy, cached value and recalculation
+    assert [line.split()[0] for line in lines[1:8]] == [
+        *("made", "model", "values", "wanted", "knobs", "differ", "diverges"),
+    ]
+    assert lines[6].count(";") == 2  # file and plan, recalculation and numpy, cached value and recalculation
     assert "nothing was recalculated" in render(BY_HAND["unproven"], "text")
 
 
@@ -206,14 +212,14 @@ def test_json_holds_everything(reports: dict[str, Report]) -> None:
     """Read back into the types it came from, it is the report; only what is no number has become null."""
     for report in reports.values():
         data = json.loads(render(report, "json"))
-        assert (data.pop("schema"), data.pop("exit_code")) == (2, report.exit_code)
+        assert (data.pop("schema"), data.pop("exit_code")) == (3, report.exit_code)
         assert data == {field.name: nulled(getattr(report, field.name)) for field in fields(Report)}
 
 
 def nulled(item: Any) -> Any:
     if isinstance(item, Fault):
         return {key: nulled(value) for key, value in item._asdict().items()} | {"between": item.kind.between}
-    if isinstance(item, Row | Law | Precedent):
+    if isinstance(item, Row | Law | Knob | Precedent):
         return {key: nulled(value) for key, value in item._asdict().items()}
     if isinstance(item, tuple | list):
         return [nulled(value) for value in item]

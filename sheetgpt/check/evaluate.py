@@ -268,7 +268,7 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "ladder": _ladder,
     "drawn": _drawn,
     "rung": _rung,
-    "pick": lambda x, n: x[_rows(n) - 1],
+    "pick": lambda x, n: x[_rows(np.atleast_2d(n)) - 1],
     "largest": _largest,
     "whereis": _whereis,
     "concat": lambda *parts: np.hstack(parts),

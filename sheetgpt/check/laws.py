@@ -21,6 +21,7 @@ from sheetgpt.check.result import CACHED, Law
 from sheetgpt.errors import SheetGPTError
 from sheetgpt.plan.model import MASKED, stream
 from sheetgpt.plan.plan import Role
+from sheetgpt.plan.surgery import POSITIONS
 from sheetgpt.sheet.a1 import cell as a1
 
 SUMS = "rows sum to 1"
@@ -162,20 +163,27 @@ class _Laws:
     def sums(self) -> Iterator[_Trial]:
         """What heads and residuals add up to."""
         for head in self.heads:
-            z, v = self[f"{head}.z"], self[f"{head}.v"]
+            z, v = self[f"{head}.z"], self[f"{head}.v"] * self._switch(f"{head}.on")
             low, high = np.minimum.accumulate(v), np.maximum.accumulate(v)
             yield _Trial(CONVEX, f"{head}.z", z, np.clip(z, low, high), _near(v))
         for i in self.blocks:
             at = f"h{i}"
             yield self._residual(f"{at}.resid_mid", stream(i), f"{at}.attn.out")
-            yield self._residual(f"{at}.resid_post", f"{at}.resid_mid", f"{at}.mlp.out")
+            yield self._residual(f"{at}.resid_post", f"{at}.resid_mid", f"{at}.mlp.out", f"{at}.mlp.on")
             parts = [self[f"{at}.attn.head{j}.z"] for j in range(self.card.config.n_head)]
             yield _Trial(CONCAT, f"{at}.attn.z", self[f"{at}.attn.z"], np.hstack(parts), 0.0)
         if "embed.out" in self.plan and "embed.token" in self.plan:
-            yield self._residual("embed.out", "embed.token", "embed.pos")
+            yield self._residual("embed.out", "embed.token", "embed.pos", *POSITIONS)
 
-    def _residual(self, name: str, x: str, y: str) -> _Trial:
-        wanted = self[x] + self[y]
+    def _switch(self, *names: str) -> Numbers | float:
+        """What stands in switches, multiplied; 1 in a workbook without surgery."""
+        on: Numbers | float = 1.0
+        for name in names:
+            on = on * self[name] if name in self.plan else on
+        return on
+
+    def _residual(self, name: str, x: str, y: str, *on: str) -> _Trial:
+        wanted = self[x] + self[y] * self._switch(*on)
         return _Trial(RESIDUAL, name, self[name], wanted, _near(wanted))
 
     def moments(self) -> Iterator[_Trial]:

@@ -18,6 +18,7 @@ from openpyxl.formula.tokenizer import Token, TokenizerError
 
 from sheetgpt.check.faults import shown
 from sheetgpt.check.places import Places
+from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_cell, parse_ref, tab_ref
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
@@ -93,10 +94,11 @@ class Original:
 
     @cached_property
     def _unread(self) -> set[tuple[str, At]]:
-        """Texts that decide what the workbook is: the prompt, which may be any, and the card."""
+        """Texts that may be any, the prompt and what a reader changes at will, and the card, by which all is judged."""
         card, (row, col, *_) = parse_ref(self.book.reference(CARD_NAME))
-        prompt = self.blueprint.layout.ranges["prompt.text"]
-        return {(card, (row, col)), (prompt.tab, (prompt.row, prompt.col))}
+        plan, ranges = self.blueprint.plan, self.blueprint.layout.ranges
+        free = [name for name in plan.text if name == "prompt.text" or plan.roles[name] is Role.KNOB]
+        return {(card, (row, col)), *((ranges[name].tab, at) for name in free for at in cells(ranges[name].area))}
 
     def value(self, tab: str, at: At) -> Value:
         """What a cell shows."""

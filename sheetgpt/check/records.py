@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sheetgpt.check.ablation import surgery_records
 from sheetgpt.check.loop import steps
 from sheetgpt.models.weights import Weights
 from sheetgpt.plan.live import NONE
@@ -51,7 +52,7 @@ def _column(values: list[Any], rows: int, none: float | str) -> NDArray[Any]:
     return np.array(filled, dtype=object if isinstance(none, str) else np.float64)[:, None]
 
 
-_RULES: dict[str, Rule] = {"generate": _loop}  # extra -> the values of its records
+_RULES: dict[str, Rule] = {"surgery": surgery_records, "generate": _loop}  # extra -> the values of its records
 
 
 def records(book: Blueprint, model: Weights, prompt: str) -> Values:

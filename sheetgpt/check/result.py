@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sheetgpt.check.faults import Fault
+from sheetgpt.sheet.grid import Value
 
 CACHED = "cached"  # the engine that is none
 
@@ -37,6 +38,16 @@ class Law(NamedTuple):
     detail: str = ""  # what was changed, found and wanted
 
 
+class Knob(NamedTuple):
+    """A cell that is meant to be changed, and does not hold what stood there at first."""
+
+    name: str  # of the place, with [row,column] from 0 where it has several cells
+    tab: str
+    cell: str
+    value: Value  # as it stands; None for an empty cell
+    start: Value
+
+
 @dataclass
 class Report:
     """All that verify found."""
@@ -54,6 +65,7 @@ class Report:
     cells_present: int = 0
     cells_checked: int = 0
     unchecked: list[str] = field(default_factory=list)  # why not everything was independently checked
+    knobs: list[Knob] = field(default_factory=list)  # those that somebody has turned
     laws: list[Law] = field(default_factory=list)  # empty where none was asked for
 
     @property

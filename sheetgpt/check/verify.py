@@ -20,9 +20,10 @@ from sheetgpt.check.evaluate import Layers, attempt
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.found import Found, blank_cells, find
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
+from sheetgpt.check.inputs import starts
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
 from sheetgpt.check.places import Places
-from sheetgpt.check.result import CACHED, Report, Row
+from sheetgpt.check.result import CACHED, Knob, Report, Row
 from sheetgpt.check.shared import ALONE, Shared
 from sheetgpt.check.source import facts
 from sheetgpt.check.tally import tally
@@ -121,6 +122,7 @@ class _Check:
             engine_version=version or "",
             source=self.source.note,
         )
+        report.knobs = list(self._turned())
         told = self._told = _by_place(self._text_faults())
         for name in self.plan:
             report.rows.append(self._row(name, told))
@@ -131,6 +133,18 @@ class _Check:
         report.faults = Details(self.workbook, self.engine, self._own, merged).all()
         self._count(report)
         return report
+
+    def _turned(self) -> Iterator[Knob]:
+        """Cells that are meant to be changed, and have been."""
+        at_first = starts(self.plan)
+        for name in (name for name, role in self.plan.roles.items() if role is Role.KNOB):
+            box = self.ranges[name]
+            for at in np.ndindex(box.rows, box.cols):
+                value, begun = self._raw(name, at), at_first[name].tolist()[at[0]][at[1]]
+                stands = "" if value is None and begun == "" else value
+                if type(stands) is not type(begun) or stands != begun:
+                    where = f"{name}[{at[0]},{at[1]}]" if box.rows * box.cols > 1 else name
+                    yield Knob(where, box.tab, a1(box.row + at[0], box.col + at[1]), value, begun)
 
     def _order(self) -> Callable[[Fault], float]:
         """Pipeline order: what concerns the whole file first, a label or a ruler just before the places of its tab."""

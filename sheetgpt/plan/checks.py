@@ -17,6 +17,7 @@ from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.ops import FINGERPRINT, Expr, Scalar, apply
 from sheetgpt.plan.plan import Plan
 from sheetgpt.plan.stages import Stages
+from sheetgpt.plan.surgery import POSITIONS, switched
 
 AT = "check"
 ALL = f"{AT}.all"
@@ -111,9 +112,9 @@ def _prompt(p: Plan, config: ModelConfig) -> dict[str, Expr]:
 
 
 def _embed(p: Plan) -> dict[str, Expr]:
-    out = p["embed.out"]
+    out, place = p["embed.out"], switched(p, p["embed.pos"], *POSITIONS)
     return {
-        "embed.out.sum": _relative(out - p["embed.token"] - p["embed.pos"], out),
+        "embed.out.sum": _relative(out - p["embed.token"] - place, out),
         "embed.out.numbers": _lacking(out),
     }
 
@@ -131,7 +132,7 @@ def _block(p: Plan, at: str, config: ModelConfig) -> dict[str, Expr]:
         | _norm(p, f"{at}.ln_2", config.eps)
         | _product(p, f"{at}.mlp.pre", f"{at}.mlp.c_fc", f"{at}.ln_2.out")
         | _product(p, f"{at}.mlp.out", f"{at}.mlp.c_proj", f"{at}.mlp.post")
-        | {f"{at}.resid_post.sum": _relative(out - mid - p[f"{at}.mlp.out"], out)}
+        | {f"{at}.resid_post.sum": _relative(out - mid - switched(p, p[f"{at}.mlp.out"], f"{at}.mlp.on"), out)}
         | {f"{at}.numbers": _lacking(*shown)}
     )
 
@@ -154,7 +155,8 @@ def _heads(p: Plan, at: str, n_head: int) -> dict[str, Expr]:
     heads = [f"{at}.head{j}" for j in range(n_head)]
     rows = [p[f"{h}.pattern"] @ one - 1 for h in heads]
     later = [apply("where", pos >= pos.T, 0, p[f"{h}.pattern"]) for h in heads]
-    read = [one.T @ p[f"{h}.z"] - (one.T @ p[f"{h}.pattern"]) @ p[f"{h}.v"] for h in heads]
+    foretold = [switched(p, (one.T @ p[f"{h}.pattern"]) @ p[f"{h}.v"], f"{h}.on") for h in heads]
+    read = [one.T @ p[f"{h}.z"] - f for h, f in zip(heads, foretold, strict=True)]
     return {
         f"{at}.pattern.rows": apply("worst", *rows),
         f"{at}.pattern.mask": apply("worst", *later),

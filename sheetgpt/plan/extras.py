@@ -18,14 +18,16 @@ from sheetgpt.plan.loop import add_loop
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.points import add_points
 from sheetgpt.plan.sampling import add_sampling
+from sheetgpt.plan.surgery import add_surgery
 
 # in the order in which a card names them
-EXTRAS: tuple[str, ...] = ("points", "heads", "sampling", "generate", "hand", "compute")
-_RECORDED = frozenset({"generate"})  # extras with records
+EXTRAS: tuple[str, ...] = ("surgery", "points", "heads", "sampling", "generate", "hand", "compute")
+_RECORDED = frozenset({"surgery", "generate"})  # extras with records
 
 
 Add = Callable[[Plan, ModelConfig, Asked, bool], None]  # to a plan, of a model; live or not
 _ADD: dict[str, Add] = {
+    "surgery": add_surgery,
     "points": add_points,
     "heads": add_heads,
     "hand": add_hand,

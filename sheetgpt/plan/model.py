@@ -20,19 +20,24 @@ from sheetgpt.plan.live import Live, tokenize
 from sheetgpt.plan.ops import Expr, Scalar, apply, columns, concat, lit
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.stages import WHOLE, Stages
+from sheetgpt.plan.surgery import POSITIONS, switched, switches
 
 MASKED = -1e10  # a score that softmax turns into exactly 0
 TOP = 10  # how many candidates the last tab lists
 
 
-def gpt2(config: ModelConfig, n_rows: int, live: Live | None = None, stages: Stages = WHOLE) -> Plan:
+def gpt2(
+    config: ModelConfig, n_rows: int, live: Live | None = None, stages: Stages = WHOLE, *, surgery: bool = False
+) -> Plan:
     """The pipeline from `prompt.text` to `next.text`, with `n_rows` token rows, or those `stages` of it.
 
-    With `live` the token ids are computed from the text, without they are given. What the first of the `stages` reads
-    from the one before is a place that is given. Values are not needed: a plan is shapes and names. Raises `PlanError`
-    if something does not fit.
+    With `live` the token ids are computed from the text, without they are given; with `surgery` the formulas read
+    switches. What the first of the `stages` reads from the one before is a place that is given. Values are not
+    needed: a plan is shapes and names. Raises `PlanError` if something does not fit.
     """
     p = Plan()
+    if surgery:
+        switches(p, config, n_rows, stages)
     begins = "prompt" in stages
     n, pos, ids = prompt(p, config, n_rows, live) if begins else prompt_given(p, config, n_rows, stages)
     w = {name: p.data(name, shape, Role.PARAMETER) for name, shape in stages.weights(config).items()}
@@ -109,7 +114,7 @@ def embed(p: Plan, w: dict[str, Expr], ids: Expr, pos: Expr) -> Expr:
     """Each token's row of `wte` plus its position's row of `wpe`."""
     token = p("embed.token", apply("gather", w["wte"], ids))  # [T, d]
     place = p("embed.pos", apply("gather", w["wpe"], pos))  # [T, d]
-    return p("embed.out", token + place)  # [T, d]
+    return p("embed.out", token + switched(p, place, *POSITIONS))  # [T, d]
 
 
 def block(p: Plan, at: str, w: dict[str, Expr], x: Expr, pos: Expr, config: ModelConfig) -> Expr:
@@ -117,7 +122,8 @@ def block(p: Plan, at: str, w: dict[str, Expr], x: Expr, pos: Expr, config: Mode
     y = layer_norm(p, f"{at}.ln_1", w, x, config.eps)  # [T, d]  steps 1 to 3
     x = p(f"{at}.resid_mid", x + attention(p, f"{at}.attn", w, y, pos, config.n_head))  # [T, d]  steps 4 to 10
     y = layer_norm(p, f"{at}.ln_2", w, x, config.eps)  # [T, d]  steps 11 and 12
-    return p(f"{at}.resid_post", x + mlp(p, f"{at}.mlp", w, y, config.activation))  # [T, d]  steps 13 to 16
+    y = mlp(p, f"{at}.mlp", w, y, config.activation)  # [T, d]  steps 13 to 15
+    return p(f"{at}.resid_post", x + switched(p, y, f"{at}.mlp.on"))  # [T, d]  step 16
 
 
 def layer_norm(p: Plan, at: str, w: dict[str, Expr], x: Expr, eps: float) -> Expr:
@@ -144,10 +150,10 @@ def head(p: Plan, at: str, qkv: Expr, pos: Expr, j: int, n_head: int) -> Expr:
         p(f"{at}.{s}", columns(qkv, i * d + j * width, i * d + (j + 1) * width))  # [T, D] each
         for i, s in enumerate("qkv")
     )
-    scaled = q @ k.T / apply("sqrt", lit(width))  # [T, T]
+    scaled = switched(p, q @ k.T / apply("sqrt", lit(width)), f"{at}.scale")  # [T, T]
     scores = p(f"{at}.scores", apply("where", pos >= pos.T, scaled, MASKED))  # [T, T]
     pattern = softmax_rows(p, at, scores)  # [T, T]
-    return p(f"{at}.z", pattern @ v)  # [T, D]
+    return p(f"{at}.z", switched(p, pattern @ v, f"{at}.on"))  # [T, D]
 
 
 def softmax_rows(p: Plan, at: str, scores: Expr) -> Expr:

@@ -148,7 +148,8 @@ class Blueprint:
             raise LayoutError(
                 f"{card.n_rows} words of {card.live.n_bytes} bytes have more merges than a sheet has rows"
             )
-        plan = gpt2(card.config, card.n_rows, card.live, card.stages)
+        surgery = "surgery" in card.asked.extras
+        plan = gpt2(card.config, card.n_rows, card.live, card.stages, surgery=surgery)
         add_extras(plan, card.config, card.asked, card.live is not None)
         add_checks(plan, card.config, card.stages, card.live is not None)
         cells = _cells(plan)

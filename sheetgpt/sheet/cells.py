@@ -70,6 +70,9 @@ class Style(StrEnum):
     COUNT = "count"  # a whole number that may be long
     TOTAL = "total"  # what such numbers add up to
     SHOWN = "shown"  # a text that stands somewhere else
+    SWITCH = "switch"  # a number to turn: 1 at first
+    SENTENCE = "sentence"  # what a tab has to say
+    CHANGE = "change"  # of a share: more or less
     SPARSE = "sparse"  # a whole number, or nothing: what is below 0 or beyond any id is not shown
 
 
@@ -137,4 +140,5 @@ class Sheet(NamedTuple):
     labelled: Sequence[Range] = ()  # whose rows are characters, words or tokens: grey where the prompt has none
     ladder: Ladder | None = None
     charts: Sequence[Chart] = ()
+    switches: Sequence[Range] = ()  # whose cells stand out where they do not hold 1
     lights: Sequence[Range] = ()  # green or red, each row by the text in its first cell

@@ -46,6 +46,8 @@ def _charts(book: Blueprint, tab: Tab) -> Iterator[Chart]:
         yield _tokens(ranges)
     elif tab.lesson == "curve":
         yield _curve(ranges, config.n_layer, tab.name)
+    elif tab.lesson == "surgery":
+        yield _before_and_after(ranges)
 
 
 def _beside(box: Range) -> tuple[int, int]:
@@ -89,3 +91,10 @@ def _chances(ranges: Mapping[str, Range]) -> Chart:
     bars = (Series(name, ranges[f"sample.top.{place}"], ranges["sample.top.text"]) for name, place in places.items())
     row, col = _beside(ranges["sample.top.upto"])
     return Chart("column", "How likely each token is", tuple(bars), row - 1, col + 1, size=_LIST)
+
+
+def _before_and_after(ranges: Mapping[str, Range]) -> Chart:
+    text, was, now = (ranges[f"surgery.{name}"] for name in ("text", "was.prob", "now.prob"))
+    both = Series("as built", was, text), Series("now", now, text)
+    title = "The tokens that were likeliest: probability as built, and now"
+    return Chart("column", title, both, was.row + was.rows + 2, text.col, size=(640, 320))

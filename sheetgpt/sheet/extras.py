@@ -9,12 +9,14 @@ from sheetgpt.plan.compute import SIZES
 from sheetgpt.plan.count import KINDS
 from sheetgpt.plan.points import powers
 from sheetgpt.sheet.layout import CHART, Band, Tab
+from sheetgpt.sheet.surgerytab import surgery_tab
 
 
 def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
     """Every tab that some extra has."""
     yield Tab("Sampling", "sampling", tuple(_sampling()))
     yield Tab("Generate", "generate", tuple(_generate()))
+    yield surgery_tab(config)
     yield Tab("Token map", "points", tuple(_points()))
     yield Tab("ReLU" if config.activation == "relu" else "GELU", "curve", tuple(_curve(config)))
     yield Tab("Heads", "heads", tuple(_heads(config)))

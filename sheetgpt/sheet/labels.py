@@ -16,6 +16,7 @@ _LABELS = [
     (re.compile(r"sample\.state"), "prompt.tokens"),
     (re.compile(r"(sample|generate)\..*"), ""),
     (re.compile(r"compute\..*|ln_f\.last|view\.(block|head)"), ""),
+    (re.compile(r"surgery\..*|h\d+\.(on|scale)"), ""),
     (re.compile(r"curve\..*|points\.(count|mean|.*\.(spread|scale|who))|h\d+\.mlp\..*\.last"), ""),
     (re.compile(r".*"), "prompt.tokens"),
 ]

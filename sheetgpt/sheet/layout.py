@@ -93,13 +93,15 @@ class Range(NamedTuple):
 class Band(NamedTuple):
     """Places side by side; `touching` ones stand without a gap, so that one name can span them.
 
-    A `listed` band is a table of many columns: above it each place has a line of its own.
+    A `listed` band is a table of many columns: above it each place has a line of its own. One that is `at` a cell,
+    counted from the rows of the head and from column A, has no text of its own, and the bands after it do not move.
     """
 
     names: tuple[str, ...]
     touching: bool = False
     listed: bool = False
     room: int = 0  # rows at least, for a chart beside the numbers
+    at: tuple[int, int] | None = None
 
     @property
     def head(self) -> int:
@@ -278,13 +280,13 @@ def _stack(*names: str) -> tuple[Band, ...]:
 def _bands(tab: Tab, plan: Plan) -> Iterator[Range]:
     top = head_rows(tab)
     for band in tab.bands:
-        top += band.head if tab.group == "stage" else 1
-        col = LEFT
+        top += 0 if band.at else band.head if tab.group == "stage" else 1
+        row, col = (HEAD + band.at[0], band.at[1]) if band.at else (top, LEFT)
         for name in band.names:
             rows, cols = plan[name].shape
-            yield Range(name, tab.name, top, col, rows, cols)
+            yield Range(name, tab.name, row, col, rows, cols)
             col += band.step(cols)
-        top += max(band.room, *(plan[name].shape[0] for name in band.names)) + 1
+        top += 0 if band.at else max(band.room, *(plan[name].shape[0] for name in band.names)) + 1
 
 
 def _vectors(tab: Tab, plan: Plan) -> Iterator[Range]:

@@ -29,6 +29,7 @@ from sheetgpt.sheet.lessons import Lesson
 from sheetgpt.sheet.lower import examples, lower
 from sheetgpt.sheet.parameters import parameters
 from sheetgpt.sheet.slots import tab_lesson
+from sheetgpt.sheet.surgerytab import told as surgery_told
 
 Env = Mapping[str, NDArray[Any]]
 _MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
@@ -39,8 +40,16 @@ _BY_TOKEN = re.compile(
     r".*\.head\d+\.(scores|exp|pattern)|hand\.columns|view\..*(pattern|picked)|points\.(gram|left|.*\.power_\d+)"
 )
 _SHARES = r".*\.head\d+\.(pattern|last)|view\..*(pattern|picked)|heads\.(share|itself|previous|first)|probs|top\.prob"
-_SCALED = re.compile(_SHARES + "|logits")
+_SCALED = re.compile(_SHARES + r"|logits|surgery\.(change|effect)")
 _STYLES = [
+    (re.compile(r".*\.(on|attn\.head\d+\.scale)"), Style.SWITCH),
+    (re.compile(r"surgery\.verdict"), Style.SENTENCE),
+    (re.compile(r"surgery\.problem"), Style.PROBLEM),
+    (re.compile(r"surgery\.(was|now)\.answer"), Style.ANSWER),
+    (re.compile(r"surgery\.(.*\.(prob|share)|moved|effect)"), Style.SHARE),
+    (re.compile(r"surgery\.(change|rest)"), Style.CHANGE),
+    (re.compile(r"surgery\.text"), Style.TOKEN),
+    (re.compile(r"surgery\.(was\.id|.*\.number|turned|count|odd)"), Style.WHOLE),
     (re.compile(r"prompt\.next|(next|sample)\.text|generate\.now"), Style.ANSWER),
     (re.compile(r"prompt\.text"), Style.INPUT_TEXT),
     (re.compile(r"prompt\.problem"), Style.PROBLEM),
@@ -89,6 +98,8 @@ def sheets(book: Blueprint, env: Env, facts: list[ParameterFact], rows: Rows | N
             yield _check(book, tab, env)
         elif tab.lesson == "compute":
             yield _tables(book, tab, env, compute_told(book, tab, tab_lesson(book, tab)))
+        elif tab.lesson == "surgery":
+            yield _surgery(book, tab, env)
         elif tab.lesson == "parameters":
             yield _parameters(book, tab, facts)
         elif tab.lesson == "vectors":
@@ -168,6 +179,22 @@ def _tables(book: Blueprint, tab: Tab, env: Env, words: Iterable[Cell]) -> Sheet
     for name in (name for band in tab.bands for name in band.names):
         _sort(_filled(book, book.layout.ranges[name], env), cells, masses)
     return Sheet(tab, cells, masses)
+
+
+def _surgery(book: Blueprint, tab: Tab, env: Env) -> Sheet:
+    """Switches in a grid of blocks and heads, and what turning them changes."""
+    boxes = [book.layout.ranges[name] for band in tab.bands for name in band.names]
+    cells = [*_head(book, tab), *surgery_told(book.card.config, tab_lesson(book, tab))]
+    cells += _row_labels(book, book.layout.ranges["embed.pos.on"], env)
+    masses: list[Mass] = []
+    for box in boxes:
+        _sort(_filled(book, box, env), cells, masses)
+    scales = {box.name: box for box in boxes if _SCALED.fullmatch(box.name)}
+    effect = scales["surgery.effect"]  # of heads, and of MLPs, which do much more
+    scales |= {f"{effect.name}.mlp": effect.columns(effect.name, effect.cols - 1, effect.cols)}
+    scales[effect.name] = effect.columns(effect.name, 0, effect.cols - 1)
+    switches = [box for box in boxes if _style(book, box.name) is Style.SWITCH]
+    return Sheet(tab, cells, masses, scales, charts=list(charts_of(book, tab, env)), switches=switches)
 
 
 # ---- the tabs of the pipeline ----------------------------------------------------------------------------
@@ -297,7 +324,7 @@ def _filled(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
         yield Mass(box, partial(_whole, env[box.name]), Style.GIVEN)
     elif box.name.endswith(RECORDED):
         yield Mass(box, partial(_whole, env[box.name]), Style.RECORDED)
-    elif book.plan.roles[box.name] is Role.RECORD and box.name not in book.plan.text:
+    elif book.plan.roles[box.name] is Role.RECORD and box.name not in book.plan.text:  # right but for rounding
         yield Mass(box, partial(_whole, env[box.name]), _style(book, box.name))
     elif book.plan.roles[box.name] in (Role.INPUT, Role.KNOB, Role.RECORD):
         yield from _given(book, box, env)

@@ -68,6 +68,8 @@ def _slots(book: Blueprint, tab: Tab) -> Slots:
         "n_steps": len(STEPS),
         "name": name,
         "n_rows": book.card.n_rows,
+        "last_block": config.n_layer - 1,
+        "last_head": config.n_head - 1,
         "at": name.partition(" ")[0],
         "resid_pre": f"h{tab.block - 1}.resid_post" if tab.block else "embed.out",
     }

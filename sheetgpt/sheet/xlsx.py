@@ -66,6 +66,15 @@ _FORMATS: dict[Style, dict[str, object]] = {
     Style.COUNT: {"num_format": "#,##0"},
     Style.TOTAL: {"bold": True, "num_format": "#,##0"},
     Style.SHOWN: {"bold": True, "font_size": 12},
+    Style.SWITCH: {
+        "bg_color": _SAND,
+        "border": 1,
+        "border_color": "#BFBFBF",
+        "align": "center",
+        "num_format": "General",
+    },
+    Style.SENTENCE: {"bold": True, "font_size": 14},
+    Style.CHANGE: {"num_format": "+0.0%;-0.0%;0.0%"},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
 # Prose is wrapped in cells that are merged over as many columns as make _PROSE characters; of a line so many fit.
@@ -229,7 +238,7 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
         if _WRITE[cell.kind](ws, cell, styles.of(cell)) != 0:  # XlsxWriter leaves out what passes a limit
             raise OutputError(f"{sheet.tab.name}!{a1(cell.row, cell.col)} does not fit a cell")
     for name, box in sheet.scales.items():
-        ws.conditional_format(*_corners(box), _SCALE if name != "logits" else _SIGNED_SCALE)
+        ws.conditional_format(*_corners(box), _SIGNED_SCALE if name in _SIGNED else _SCALE)
     for box in sheet.masked:
         ws.conditional_format(*_corners(box), {"type": "cell", "criteria": "<", "value": -1e9, "format": styles.masked})
     for box in sheet.labelled:
@@ -239,6 +248,8 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
         _format_where(ws, here, f"LEN({a1(cell.row, cell.col)})>0", styles.alarm)
     for box in sheet.lights:
         _colour_lights(ws, box, styles)
+    for box in sheet.switches:
+        _format_where(ws, box, f"{a1(box.row, box.col)}<>1", styles.alarm)
     if sheet.ladder:
         _mark_merges(ws, sheet.ladder, styles)
 
@@ -273,6 +284,7 @@ def _corners(box: Range) -> tuple[int, int, int, int]:
 
 
 _SCALE = {"type": "2_color_scale", "min_color": "#FFFFFF", "max_color": "#F8A13F"}
+_SIGNED = frozenset({"logits", "surgery.change"})
 _SIGNED_SCALE = {
     "type": "3_color_scale",
     "min_color": "#9DC3E6",

@@ -1,4 +1,4 @@
-"""A report for programs: all of it, by docs/schemas/verify-2.schema.json."""
+"""A report for programs: all of it, by docs/schemas/verify-3.schema.json."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from sheetgpt.check.faults import Fault
 from sheetgpt.check.result import Report
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def to_json(report: Report) -> str:

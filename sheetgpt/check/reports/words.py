@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from math import isfinite, isinf
 from typing import NamedTuple
 
-from sheetgpt.check.faults import Fault
+from sheetgpt.check.faults import Fault, shown
 from sheetgpt.check.result import CACHED, Law, Report, Row
 
 NO_FAULT = ("ok", "follows")  # of a row
 TRIED = ("ok", "broken")  # of a law
+_MOST_KNOBS = 12  # that are named
 
 
 class TabSum(NamedTuple):
@@ -53,10 +54,19 @@ def provenance(report: Report) -> Iterator[tuple[str, str]]:
         who = f"{report.engine} {report.engine_version}".rstrip()
         yield "values", f"recalculated by {who} from a copy without cached values"
     yield "wanted", f"numpy, float64; weights from {report.source}"
+    if report.knobs:
+        yield "knobs", turned(report)
     if report.faults:
         yield "differ", "; ".join(dict.fromkeys(fault.kind.between for fault in report.faults))
     if row := report.divergence:
         yield "diverges", f"first at {row.name}, {row.tab}!{row.first_cell}"
+
+
+def turned(report: Report) -> str:
+    """The knobs that are not at their starts, the first of them by name."""
+    told = ", ".join(f"{knob.name} = {shown(knob.value).removesuffix('.0')}" for knob in report.knobs[:_MOST_KNOBS])
+    more = len(report.knobs) - _MOST_KNOBS
+    return told + (f" and {more:,} more" if more > 0 else "")
 
 
 def title(fault: Fault) -> str:

@@ -1,0 +1,211 @@
+"""Brain surgery: a switch does what cutting the part out of the model does, and verify follows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from sheetgpt.build import Built, Form, Room, build, evaluated
+from sheetgpt.check.evaluate import run
+from sheetgpt.check.found import find
+from sheetgpt.check.laws import laws_of
+from sheetgpt.check.verify import examine, verify
+from sheetgpt.cli import main
+from sheetgpt.crosscheck import crosscheck
+from sheetgpt.errors import WorkbookError
+from sheetgpt.models import reference
+from sheetgpt.models.weights import Weights
+from sheetgpt.sheet.edit import edit
+from sheetgpt.sheet.lower import lower
+
+PROMPT = "the cat sat"
+Arrays = dict[str, np.ndarray]
+Values = Mapping[str, float | str | None]
+
+
+@pytest.fixture(scope="module")
+def book(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """For one prompt, with a row of padding: small, so that engines are quick."""
+    n = len(tiny.tokenizer().encode(PROMPT))
+    path = tmp_path_factory.mktemp("surgery") / "book.xlsx"
+    return build(tiny, PROMPT, path, Room(tokens=n + 1, fixed=True), check=False)
+
+
+def typed(book: Built, path: Path, values: Values) -> Path:
+    """A copy in which something else stands in the first cell of some places; formulas remember nothing."""
+    cells: dict[str, dict[tuple[int, int], float | str | None]] = {}
+    for name, value in values.items():
+        box = book.blueprint.layout.ranges[name]
+        cells.setdefault(box.tab, {})[box.row, box.col] = value
+    path.unlink(missing_ok=True)
+    edit(book.path, path, cells, {})
+    return path
+
+
+def cut_logits(tiny: Weights, w: Arrays) -> np.ndarray:
+    config, ids = tiny.config, tiny.tokenizer().encode(PROMPT)
+    return reference.forward(w, ids, n_layer=config.n_layer, n_head=config.n_head)["logits"]
+
+
+def copied(tiny: Weights) -> Arrays:
+    return {name: np.array(values) for name, values in tiny.items()}
+
+
+# ---- the oracle: a model that was cut -----------------------------------------------------------------------
+
+
+def no_head(w: Arrays) -> None:
+    w["h1.attn.c_proj.w"][:4] = 0  # the rows that read head 0, of width 4
+
+
+def half_head(w: Arrays) -> None:
+    w["h0.attn.c_proj.w"][4:8] *= 0.5
+
+
+def no_mlp(w: Arrays) -> None:
+    for part in "wb":
+        w[f"h0.mlp.c_proj.{part}"] *= 0
+
+
+def no_positions(w: Arrays) -> None:
+    w["wpe"] *= 0
+
+
+def no_first_position(w: Arrays) -> None:
+    w["wpe"][0] = 0
+
+
+def other_scores(w: Arrays) -> None:
+    for part in "wb":
+        w[f"h0.attn.c_attn.{part}"][:, 4:8] *= -2  # the query of head 1
+
+
+CUTS = {
+    "no head": (no_head, {"h1.attn.head0.on": 0.0}),
+    "half a head": (half_head, {"h0.attn.head1.on": 0.5}),
+    "no MLP": (no_mlp, {"h0.mlp.on": 0.0}),
+    "no positions": (no_positions, {"wpe.on": 0.0}),
+    "no first position": (no_first_position, {"embed.pos.on": 0.0}),
+    "other scores": (other_scores, {"h0.attn.head1.scale": -2.0}),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_switch_is_a_cut_in_the_model(name: str, tiny: Weights, book: Built) -> None:
+    cut, switches = CUTS[name]
+    cut(w := copied(tiny))
+    turned = {place: np.array(book.env[place]) for place in switches}
+    for place, value in switches.items():
+        turned[place][0, 0] = value
+    given = {place: book.env[place] for place, e in book.blueprint.plan.items() if e.op == "data"}
+    found = run(book.blueprint.plan, turned, given)["logits"]
+    assert np.abs(found - cut_logits(tiny, w)).max() < 1e-12
+    assert np.abs(found - book.env["logits"]).max() > 1e-3  # it does something
+
+
+def test_the_map_says_what_each_switch_does(tiny: Weights, book: Built) -> None:
+    """Each cell is how far the probabilities of a cut model, by the oracle, are from those of the whole one."""
+
+    def shares(w: Arrays) -> np.ndarray:
+        exp = np.exp(cut_logits(tiny, w))[:, 0]
+        return exp / exp.sum()
+
+    whole = shares(copied(tiny))
+    top = np.argsort(-whole, kind="stable")[:10]
+    assert book.env["surgery.was.id"][:, 0].tolist() == top.tolist()
+    assert np.abs(book.env["surgery.was.prob"][:, 0] - whole[top]).max() < 1e-14
+    for i, j in np.ndindex(tiny.config.n_layer, tiny.config.n_head + 1):
+        w = copied(tiny)
+        if j < tiny.config.n_head:
+            w[f"h{i}.attn.c_proj.w"][4 * j : 4 * j + 4] = 0
+        else:
+            w[f"h{i}.mlp.c_proj.w"] *= 0
+            w[f"h{i}.mlp.c_proj.b"] *= 0
+        now = shares(w)
+        apart = np.append(now[top], 1 - now[top].sum()) - np.append(whole[top], 1 - whole[top].sum())
+        assert abs(book.env["surgery.effect"][i, j] - np.abs(apart).sum() / 2) < 1e-12
+
+
+# ---- the workbook ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["ironcalc", "libreoffice", "formulas"])
+def test_engines_and_verify_follow_switches(engine: str, tiny: Weights, book: Built, tmp_path: Path) -> None:
+    """Every cell is right, and the report names what was turned."""
+    turned = {"h1.attn.head0.on": 0.0, "h0.mlp.on": -0.5, "embed.pos.on": 0.0, "h0.attn.head1.scale": 3.0}
+    found = find(typed(book, tmp_path / "off.xlsx", turned), engine, str(tiny.folder))
+    report = examine(found, engine)
+    assert report.exit_code == 0, report.faults
+    names = {knob.name.removesuffix("[0,0]"): (knob.value, knob.start) for knob in report.knobs}
+    assert names == {name: (value, 1.0) for name, value in turned.items()}
+    assert found.values["surgery.count"].item() == 4
+    assert found.values["surgery.turned"][:, 0].tolist() == [2, 1, 1]
+    assert found.values["surgery.verdict"].item().startswith("4 switches differ from 1: the answer ")
+    if engine == "ironcalc":
+        assert {law.status for law in laws_of(found, engine)} == {"ok"}
+
+
+def test_one_switch_moves_what_the_map_says(tiny: Weights, book: Built, tmp_path: Path) -> None:
+    """The engine's live number is numpy's record; `recalc --set` and `verify` agree, and the report names the knob."""
+    out, run_cli = tmp_path / "off.xlsx", CliRunner()
+    words = ["recalc", str(book.path), "--set", "h1.attn.head1.on=0", "-o", str(out)]
+    assert run_cli.invoke(main, words).exit_code == 0
+    values = find(out, "ironcalc", str(tiny.folder)).values
+    assert values["surgery.moved"].item() == pytest.approx(book.env["surgery.effect"][1, 1], abs=1e-12)
+    told = run_cli.invoke(main, ["verify", str(out), "--model", str(tiny.folder)])
+    assert told.exit_code == 0
+    assert "  knobs    h1.attn.head1.on = 0" in told.output.splitlines()
+    words = ["verify", str(out), "--model", str(tiny.folder), "--format", "json"]
+    box = book.blueprint.layout.ranges["h1.attn.head1.on"]
+    knob = {"name": "h1.attn.head1.on", "tab": "Surgery", "cell": f"C{box.row + 1}", "value": 0.0, "start": 1.0}
+    assert json.loads(run_cli.invoke(main, words).output)["knobs"] == [knob]
+    with pytest.raises(WorkbookError, match=r"h1\.attn\.head1\.on is 0, so its logits are not its model's: type 1"):
+        crosscheck(out, "transformers")
+
+
+@pytest.mark.parametrize("value", ["off", None])
+def test_no_number_in_a_switch_is_said(value: str | None, tiny: Weights, book: Built, tmp_path: Path) -> None:
+    """On the tab, and by verify: at the switch itself."""
+    off = typed(book, tmp_path / "off.xlsx", {"h0.attn.head1.on": value})
+    for engine in ("ironcalc", "libreoffice") if value else ("ironcalc",):
+        found = find(off, engine, str(tiny.folder))
+        assert found.values["surgery.problem"].item().startswith("1 switch holds no number: type 1")
+        first = examine(found, engine).first_fault
+        assert first
+        assert (first.place, first.kind.value) == ("h0.attn.head1.on", "wrong input")
+
+
+def test_another_prompt_is_said(book: Built, tiny: Weights, tmp_path: Path) -> None:
+    """Capitals count: the comparison is exact."""
+    for switches, words in (({}, "its untouched answer is "), ({"h0.mlp.on": 0.0}, "set all switches to 1")):
+        other = typed(book, tmp_path / "other.xlsx", {"prompt.text": "The cat sat", **switches})
+        found = find(other, "ironcalc", str(tiny.folder))
+        assert found.values["surgery.verdict"].item().startswith(f"Another prompt was typed: {words}")
+
+
+def test_a_wrong_record_is_a_fault(book: Built, tiny: Weights, tmp_path: Path) -> None:
+    for name in ("surgery.was.prob", "surgery.effect", "prompt.built"):
+        value = "the cat" if name == "prompt.built" else 0.5
+        report = verify(typed(book, tmp_path / "x.xlsx", {name: value}), model=str(tiny.folder))
+        places = {f.place for f in report.faults if f.kind.value == "wrong input"}
+        assert places == {name} if name != "prompt.built" else "surgery.was.prob" in places
+
+
+def test_without_surgery_formulas_are_what_they_were(tiny: Weights, book: Built) -> None:
+    core = evaluated(tiny, PROMPT, form=Form(core=True))[0]
+    texts = {name: [f.text for f in lower(core.plan, name, core.layout.ranges)] for name in core.plan}
+    assert texts["h0.attn.head0.z"] == ["MMULT(h0.attn.head0.pattern,h0.attn.head0.v)"]
+    assert not any(".on" in text or ".scale" in text for place in texts.values() for text in place)
+    full = book.blueprint
+    said = {n: f.text for n in ("embed.out", "h1.attn.head1.z", "h1.resid_post")
+            for f in lower(full.plan, n, full.layout.ranges)}  # fmt: skip
+    assert said == {
+        "embed.out": "embed.token+embed.pos*embed.pos.on*wpe.on",
+        "h1.attn.head1.z": "MMULT(h1.attn.head1.pattern,h1.attn.head1.v)*h1.attn.head1.on",
+        "h1.resid_post": "h1.resid_mid+h1.mlp.out*h1.mlp.on",
+    }
