@@ -25,6 +25,7 @@ from sheetgpt.engines.libreoffice import find
 from sheetgpt.errors import OutputError, WeightError, WorkbookError
 from sheetgpt.models.stored import CsvFile
 from sheetgpt.models.weights import Weights, find_model
+from sheetgpt.sheet.parameters import first_fact
 from sheetgpt.sheet.xlsx import whole_file
 from tests.mutants import replace_cell
 from tests.test_cli import refused
@@ -82,12 +83,14 @@ def test_a_prompt_whose_ids_are_others(text: str, check: Callable[..., Report], 
 
 @pytest.mark.parametrize("column", ["I", "J"])
 def test_a_forged_sha256(column: str, check: Callable[..., Report], book: Built) -> None:
+    cell = f"{column}{first_fact(book.blueprint) + 1}"
+
     def edit(xml: str) -> str:
-        return replace_cell(xml, f"{column}7", f' t="inlineStr"><is><t>{"0" * 64}</t></is></c>')
+        return replace_cell(xml, cell, f' t="inlineStr"><is><t>{"0" * 64}</t></is></c>')
 
     report = check(**{sheet(book, "Parameters"): edit})
     assert report.exit_code == 1
-    assert any(f.tab == "Parameters" and f.cell == f"{column}7" for f in report.faults)
+    assert any(f.tab == "Parameters" and f.cell == cell for f in report.faults)
 
 
 @pytest.mark.parametrize("setting", ['fullPrecision="0"', 'iterate="1"', 'fullPrecision=" false "', 'iterate="on"'])

@@ -111,8 +111,9 @@ def test_tabs_are_in_the_order_of_the_pipeline() -> None:
     names = names_with(None)
     assert names[:11] == ["Contents", "Prompt", "Tokens", "Embedding", "h0 ln_1", "h0 attention", "h0 ln_2", "h0 mlp",
                           "ln_f", "Logits", "Next token"]  # fmt: skip
-    assert names[11:] == ["Check", "Parameters", "Vocabulary", "wte", "wpe", "h0.attn.c_attn.w", "h0.attn.c_proj.w",
-                          "h0.mlp.c_fc.w", "h0.mlp.c_proj.w", "h0 vectors", "ln_f vectors"]  # fmt: skip
+    assert names[11:] == ["Check", "Glossary", "Parameters", "Vocabulary", "wte", "wpe", "h0.attn.c_attn.w",
+                          "h0.attn.c_proj.w", "h0.mlp.c_fc.w", "h0.mlp.c_proj.w", "h0 vectors",
+                          "ln_f vectors"]  # fmt: skip
 
 
 @given(st.integers(0, 1_048_575), st.integers(0, 16_383))

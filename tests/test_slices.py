@@ -264,7 +264,7 @@ def test_a_slice_holds_its_tabs_and_says_which_part_it_is(middle: Built) -> None
     tabs = [tab.name for tab in middle.blueprint.layout.tabs]
     assert tabs[:8] == ["Contents", "Prompt", "Tokens", "Input", "h1 ln_1", "h1 attention", "h1 ln_2", "h1 mlp"]
     weights = [f"h1.{name}.w" for name in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")]
-    assert tabs[8:] == ["Check", "Parameters", *weights, "h1 vectors"]
+    assert tabs[8:] == ["Check", "Glossary", "Parameters", *weights, "h1 vectors"]
     contents = read(middle.path).sheets["Contents"].values
     assert contents[0, 0] == "A part of GPT-2 in a spreadsheet: fable, h1"
     assert str(contents[1, 0]).startswith("1 of the 9 stages of the pipeline (prompt, embed, h0 to h3, ln_f, logits, n")

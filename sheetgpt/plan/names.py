@@ -17,18 +17,28 @@ _CELL_LIKE = re.compile(
 )
 MAX_LENGTH = 100
 
-_TRANSFORMER_LENS = [
-    (r"hook_embed", "embed.token"),
-    (r"hook_pos_embed", "embed.pos"),
-    (r"blocks\.(\d+)\.hook_resid_pre", "h{0}.resid_pre"),
-    (r"blocks\.(\d+)\.ln([12])\.hook_normalized", "h{0}.ln_{1}.normalized"),
-    (r"blocks\.(\d+)\.hook_(resid_mid|resid_post)", "h{0}.{1}"),
-    (r"blocks\.(\d+)\.hook_(attn|mlp)_out", "h{0}.{1}.out"),
-    (r"blocks\.(\d+)\.attn\.hook_(q|k|v|z|pattern)", "h{0}.attn.head0.{1}"),
-    (r"blocks\.(\d+)\.attn\.hook_attn_scores", "h{0}.attn.head0.scores"),
-    (r"blocks\.(\d+)\.mlp\.hook_(pre|post)", "h{0}.mlp.{1}"),
-    (r"ln_final\.hook_normalized", "ln_f.normalized"),
-]
+# Names of TransformerLens' hooks and ours; # is the block's number.
+HOOKS: tuple[tuple[str, str], ...] = (
+    ("hook_embed", "embed.token"),
+    ("hook_pos_embed", "embed.pos"),
+    ("blocks.#.hook_resid_pre", "h#.resid_pre"),
+    ("blocks.#.ln1.hook_normalized", "h#.ln_1.normalized"),
+    ("blocks.#.attn.hook_q", "h#.attn.head0.q"),
+    ("blocks.#.attn.hook_k", "h#.attn.head0.k"),
+    ("blocks.#.attn.hook_v", "h#.attn.head0.v"),
+    ("blocks.#.attn.hook_attn_scores", "h#.attn.head0.scores"),
+    ("blocks.#.attn.hook_pattern", "h#.attn.head0.pattern"),
+    ("blocks.#.attn.hook_z", "h#.attn.head0.z"),
+    ("blocks.#.hook_attn_out", "h#.attn.out"),
+    ("blocks.#.hook_resid_mid", "h#.resid_mid"),
+    ("blocks.#.ln2.hook_normalized", "h#.ln_2.normalized"),
+    ("blocks.#.mlp.hook_pre", "h#.mlp.pre"),
+    ("blocks.#.mlp.hook_post", "h#.mlp.post"),
+    ("blocks.#.hook_mlp_out", "h#.mlp.out"),
+    ("blocks.#.hook_resid_post", "h#.resid_post"),
+    ("ln_final.hook_normalized", "ln_f.normalized"),
+)
+_HOOKS = [(re.compile(re.escape(theirs).replace(r"\#", r"(\d+)")), ours) for theirs, ours in HOOKS]
 
 
 # The sixteen steps of a block, as the source material counts them; it names 7, 12, 13, 14 and 15, the rest is ours.
@@ -75,9 +85,9 @@ def from_transformer_lens(name: str) -> str:
     Example: `blocks.0.mlp.hook_pre` -> `h0.mlp.pre`. TransformerLens keeps all heads in one tensor;
     here each head is a place, and head 0 answers for it. `resid_pre` is the block's input.
     """
-    for pattern, ours in _TRANSFORMER_LENS:
-        if match := re.fullmatch(pattern, name):
-            return _resid_pre(ours.format(*match.groups()))
+    for pattern, ours in _HOOKS:
+        if match := pattern.fullmatch(name):
+            return _resid_pre(ours.replace("#", "".join(match.groups())))
     return name
 
 

@@ -129,6 +129,9 @@ def head_rows(tab: Tab) -> int:
     return SHORT_HEAD if tab.group == "parameters" else HEAD
 
 
+GLOSSARY = Tab("Glossary", "glossary")
+
+
 @dataclass(frozen=True)
 class Layout:
     """Tabs in reading order and the range of every place."""
@@ -149,7 +152,7 @@ def lay_out(
     given = tuple(name for name, role in plan.roles.items() if role is Role.UPSTREAM)
     steps = (*prompt_tabs(live, "prompt" in stages), Tab("Input", "input", (Band(given),)), *stage_tabs(config))
     parameters = parameter_tabs(stages.weights(config), live)
-    tabs = (contents, *_planned(plan, (*steps, *extras, *check_tab(plan), *parameters)))
+    tabs = (contents, *_planned(plan, (*steps, *extras, *check_tab(plan), GLOSSARY, *parameters)))
     ranges: dict[str, Range] = {}
     for tab in tabs:
         place = {"vectors": _vectors, "check": _checks, "compute": _compute}.get(tab.lesson, _bands)

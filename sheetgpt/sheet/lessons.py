@@ -125,6 +125,13 @@ def lesson(stem: str) -> Lesson:
         raise LayoutError(f"lesson {path.name} cannot be read: {error}") from None
 
 
+@cache
+def tables(stem: str) -> Mapping[str, list[dict[str, Any]]]:
+    """The tables of `templates/STEM.md` that only one kind of tab has: `[[terms]]` and the like."""
+    _, front, _ = (templates_dir() / f"{stem}.md").read_text("utf-8").split("+++\n", 2)
+    return tomllib.loads(front)
+
+
 def _quoted(value: Scalar) -> str:
     return f'"{value}"'.replace("$", "$$") if isinstance(value, str) else f"{value:g}"
 

@@ -22,6 +22,7 @@ from sheetgpt.sheet.charts import charts_of
 from sheetgpt.sheet.checktab import told
 from sheetgpt.sheet.compute import told as compute_told
 from sheetgpt.sheet.contents import card_row, contents
+from sheetgpt.sheet.glossary import glossary
 from sheetgpt.sheet.head import ParameterFact, head, source
 from sheetgpt.sheet.labels import labels_of
 from sheetgpt.sheet.layout import BAND, LEFT, SHORT_HEAD, Range, Tab
@@ -96,6 +97,8 @@ def sheets(book: Blueprint, env: Env, facts: list[ParameterFact], rows: Rows | N
             yield _contents(book, tab, env)
         elif tab.lesson == "check":
             yield _check(book, tab, env)
+        elif tab.lesson == "glossary":
+            yield Sheet(tab, [*_head(book, tab), *glossary(book)])
         elif tab.lesson == "compute":
             yield _tables(book, tab, env, compute_told(book, tab, tab_lesson(book, tab)))
         elif tab.lesson == "surgery":

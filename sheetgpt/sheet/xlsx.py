@@ -86,7 +86,8 @@ _PRINTED_WHOLE = {  # on as many pages as it takes, to the last column
     "check": CHECK_WORDS,
     **dict.fromkeys(("contents", "contents_slice"), HEADS + 12),
     "parameters": 7,
-    "compute": 13,
+    "compute": 14,
+    "glossary": 7,
 }
 _MAP = [(0, 0, 28), (1, 1, 13), *((c, c, 4 if c % 2 else 18) for c in range(2, HEADS)), (HEADS, HEADS + 99, 4)]
 _WIDTHS = {
@@ -99,6 +100,7 @@ _WIDTHS = {
     "sampling": [(1, 11, 11)],
     "generate": [(1, 1, 50), (2, 2, 16), (5, 5, 60)],
     "merges": [(1, 200, 7)],
+    "glossary": [(0, 0, 30), (1, 6, 19), (7, 7, 24)],
     "compute": [(0, 0, 24), (1, 14, 14), (7, 7, 3)],
     "parameters": [(0, 0, 24), (3, 3, 14), (7, 7, 28), (8, 9, 68)],
 }
