@@ -67,15 +67,22 @@ def test_a_lookup_has_no_array_formula() -> None:
         formula_text(X + apply("rowmean", X))
 
 
-@pytest.mark.parametrize(("live", "golden_name"), [(None, "formulas.txt"), (LIVE, "formulas_live.txt")])
+@pytest.mark.parametrize(
+    ("live", "dialect", "golden_name"),
+    [
+        (None, "arrays", "formulas.txt"),
+        (LIVE, "arrays", "formulas_live.txt"),
+        (LIVE, "cells", "formulas_cells.txt"),
+    ],
+)
 def test_formulas_of_a_small_model_are_the_golden_text(
-    live: Live | None, golden_name: str, request: pytest.FixtureRequest
+    live: Live | None, dialect: str, golden_name: str, request: pytest.FixtureRequest
 ) -> None:
     config = ModelConfig(n_vocab=5, n_ctx=8, n_embd=4, n_head=2, n_layer=1, tied=False)
-    book = Blueprint.of(Card("small", config, 2, live))
+    book = Blueprint.of(Card("small", config, 2, live, dialect=dialect))
     lines = []
     for name, box in book.layout.ranges.items():
-        formulas = lower(book.plan, name, book.layout.ranges)
+        formulas = book.formulas(name)
         firsts = formulas[: 2 * box.cols] if name == "merges.ladder" else formulas[:2]
         shown = [f"  {'{=' if f.area else '='}{f.text}{'}' if f.area else ''}" for f in firsts]
         lines += [f"{name} {box.ref} {len(formulas)}", *shown]

@@ -17,16 +17,18 @@ from openpyxl.formula import Tokenizer
 from openpyxl.formula.tokenizer import Token, TokenizerError
 
 from sheetgpt.check.faults import shown
+from sheetgpt.check.formula import plain_tab
 from sheetgpt.check.places import Places
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_cell, parse_ref, tab_ref
+from sheetgpt.sheet.a1 import parse_area, parse_cell, parse_ref, tab_ref
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.book import Book, Formula
 from sheetgpt.sheet.grid import At, CellError, Value, cells
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.rewrite import Written
 
+_QK_BIAS = "real: K, V add Q's bias"
 _TRIES = 60  # places and cells that are looked at before an operator is said not to apply
 _REF = re.compile(r"(\$?)([A-Za-z]{1,3})(\$?)([0-9]+)")
 _HEAD, _BLOCK = re.compile(r"(\.head)(\d+)(\.)"), re.compile(r"^h(\d+)\.")
@@ -109,7 +111,7 @@ class Original:
         return self.book.sheets[tab].formulas[at]
 
 
-Rule = Callable[[str, "Original"], Iterator[str]]
+Rule = Callable[[str, "Original", str], Iterator[str]]  # of a formula, in a workbook, on a tab
 Pick = Callable[[Original, np.random.Generator], Mutation | None]
 
 
@@ -171,10 +173,10 @@ def _shifted(steps: Iterable[tuple[int, int]], ranges: bool | None = None) -> Ru
         if (ref := _reference(token)) and ranges in (None, ":" in ref[1]):
             yield from (ref[0] + area for step in steps if (area := _moved(ref[1], *step)))
 
-    return lambda text, _: _each(text, change)
+    return lambda text, *_: _each(text, change)
 
 
-def frozen(text: str, _: Original) -> Iterator[str]:
+def frozen(text: str, *_: object) -> Iterator[str]:
     """Each single `$` of a reference put in or taken out."""
 
     def change(token: Token) -> Iterator[str]:
@@ -190,7 +192,7 @@ def frozen(text: str, _: Original) -> Iterator[str]:
     return _each(text, change)
 
 
-def wrong_tab(text: str, original: Original) -> Iterator[str]:
+def wrong_tab(text: str, original: Original, _: str) -> Iterator[str]:
     """A reference to the tab beside the right one, or a name of the same kind in another block."""
     names, tabs = original.blueprint.plan, [tab.name for tab in original.blueprint.layout.tabs]
 
@@ -211,7 +213,7 @@ def _function(swaps: Mapping[str, str]) -> Rule:
         if token.type == Token.FUNC and token.subtype == Token.OPEN and token.value[:-1] in swaps:
             yield swaps[token.value[:-1]] + "("
 
-    return lambda text, _: _each(text, change)
+    return lambda text, *_: _each(text, change)
 
 
 def _operators(swaps: Mapping[str, str]) -> Rule:
@@ -219,43 +221,67 @@ def _operators(swaps: Mapping[str, str]) -> Rule:
         if token.type == Token.OP_IN and token.value in swaps:
             yield swaps[token.value]
 
-    return lambda text, _: _each(text, change)
+    return lambda text, *_: _each(text, change)
 
 
-def bias_dropped(text: str, _: Original) -> Iterator[str]:
+def _read_by(token: Token, original: Original, tab: str) -> str:
+    """The place that an operand reads, by its name or by reference to its cells; empty where there is none."""
+    if ref := _reference(token):
+        return original.places.at(_tab_of(ref[0], tab), *parse_cell(ref[1].partition(":")[0]))
+    return str(token.value) if _operand(token) and token.value in original.blueprint.plan else ""
+
+
+def _tab_of(prefix: str, tab: str) -> str:
+    """The tab that a reference leads to, which stands on `tab`."""
+    return plain_tab(prefix[:-1]) or tab
+
+
+def _instead(token: Token, place: str, other: str, original: Original, tab: str) -> str:
+    """An operand that reads `place`, made to read the same cells of another place."""
+    ref = _reference(token)
+    if ref is None:
+        return other
+    old, new = (original.blueprint.layout.ranges[name] for name in (place, other))
+    area = _moved(ref[1], new.row - old.row, new.col - old.col)
+    return area if new.tab == tab else f"{tab_ref(new.tab)}!{area}"
+
+
+def bias_dropped(text: str, original: Original, tab: str) -> Iterator[str]:
     """Without `+bias` at the end."""
-    if match := re.fullmatch(r"(.*)\+[\w.]+\.b", text):
-        yield match[1]
+    *rest, sign, last = [None, None, *tokens(text)]
+    if sign and last and sign.value == "+" and _read_by(last, original, tab).endswith(".b"):
+        yield "".join(t.value for t in rest if t)
 
 
-def bias_swapped(text: str, original: Original) -> Iterator[str]:
+def bias_swapped(text: str, original: Original, tab: str) -> Iterator[str]:
     """Another bias of the same width."""
     plan = original.blueprint.plan
     biases = [name for name in plan.parameters if name.endswith(".b")]
 
     def change(token: Token) -> Iterator[str]:
-        if token.value in biases:
-            shape = plan[token.value].shape
-            yield from (name for name in biases if name != token.value and plan[name].shape == shape)
+        if (own := _read_by(token, original, tab)) in biases:
+            others = [name for name in biases if name != own and plan[name].shape == plan[own].shape]
+            yield from (_instead(token, own, name, original, tab) for name in others)
 
     return _each(text, change)
 
 
-def heads_swapped(text: str, original: Original) -> Iterator[str]:
+def heads_swapped(text: str, original: Original, tab: str) -> Iterator[str]:
     """What another head of the same block has."""
     names, most = original.blueprint.plan, original.blueprint.card.config.n_head
 
     def change(token: Token) -> Iterator[str]:
-        if _operand(token) and (head := _HEAD.search(token.value)):
-            others = (_HEAD.sub(rf"\g<1>{j}\g<3>", token.value) for j in range(most) if j != int(head[2]))
-            yield from (name for name in others if name in names)
+        own = _read_by(token, original, tab)
+        if head := _HEAD.search(own):
+            others = (_HEAD.sub(rf"\g<1>{j}\g<3>", own) for j in range(most) if j != int(head[2]))
+            yield from (_instead(token, own, name, original, tab) for name in others if name in names)
 
     return _each(text, change)
 
 
-def off_by_one(text: str, _: Original) -> Iterator[str]:
+def off_by_one(text: str, original: Original, tab: str) -> Iterator[str]:
     """A range of one row one row lower, or a row number that counts from the wrong end of 1."""
-    yield from _shifted([(1, 0), (-1, 0)], ranges=True)(text, _)
+    yield from _shifted([(1, 0), (-1, 0)], ranges=True)(text, original, tab)
     for match in re.finditer(r"\+1(?=[,)])", text):
         yield text[: match.start()] + text[match.end() :]
         yield text[: match.start()] + "+2" + text[match.end() :]
@@ -264,7 +290,7 @@ def off_by_one(text: str, _: Original) -> Iterator[str]:
 def _replaced(*pairs: tuple[str, str]) -> Rule:
     """Each place where a pattern matches, replaced."""
 
-    def rule(text: str, _: Original) -> Iterator[str]:
+    def rule(text: str, *_: object) -> Iterator[str]:
         for pattern, new in pairs:
             for match in re.finditer(pattern, text):
                 yield text[: match.start()] + match.expand(new) + text[match.end() :]
@@ -272,27 +298,48 @@ def _replaced(*pairs: tuple[str, str]) -> Rule:
     return rule
 
 
-_MASK = r"IF\((TRANSPOSE\([\w.]+\))<=([\w.]+),(.*),-10000000000\)"
+_MASK = r"IF\((TRANSPOSE\([\w.]+\)|[\w.!$' ]+)<=([\w.!$' ]+),(.*),-10000000000\)"
 
 
-def first_row_everywhere(text: str, original: Original) -> Iterator[str]:
+def first_row_everywhere(text: str, original: Original, tab: str) -> Iterator[str]:
     """The first MLP layer of every token reads the row of token 0."""
+    ranges = original.blueprint.layout.ranges
     if match := re.fullmatch(r"MMULT\((h\d+\.ln_2\.out),(h\d+\.mlp\.c_fc\.w)\)(\+.*)", text):
-        box = original.blueprint.layout.ranges[match[1]]
+        box = ranges[match[1]]
         row = box._replace(rows=1).ref
         yield f"MMULT({row}+0*prompt.pos,{match[2]}){match[3]}"
 
+    def change(token: Token) -> Iterator[str]:
+        place = _read_by(token, original, tab)
+        if (ref := _reference(token)) and place.endswith(".ln_2.out"):
+            yield ref[0] + _moved(ref[1], ranges[place].row - parse_area(ref[1])[0], 0)
 
-def one_bias_everywhere(text: str, original: Original) -> Iterator[str]:
+    yield from _each(text, change)
+
+
+def one_bias_everywhere(text: str, original: Original, tab: str) -> Iterator[str]:
     """The MLP's projection adds the first number of its bias to every column."""
+    ranges = original.blueprint.layout.ranges
     if match := re.fullmatch(r"(MMULT\(h\d+\.mlp\.post,.*\)\+)(h\d+\.mlp\.c_proj\.b)", text):
-        yield match[1] + original.blueprint.layout.ranges[match[2]]._replace(rows=1, cols=1).ref
+        yield match[1] + ranges[match[2]]._replace(rows=1, cols=1).ref
+
+    def change(token: Token) -> Iterator[str]:
+        place = _read_by(token, original, tab)
+        if (ref := _reference(token)) and place.endswith(".mlp.c_proj.b"):
+            yield ref[0] + _moved(ref[1], 0, ranges[place].col - parse_area(ref[1])[1])
+
+    yield from _each(text, change)
 
 
-def stream_of_block_0(text: str, _: Original) -> Iterator[str]:
+def stream_of_block_0(text: str, original: Original, tab: str) -> Iterator[str]:
     """The residual of a later block's attention adds what block 0 read."""
-    if match := re.fullmatch(r"h\d+\.resid_post(\+h\d+\.attn\.out)", text):
-        yield "embed.out" + match[1]
+
+    def change(token: Token) -> Iterator[str]:
+        place = _read_by(token, original, tab)
+        if place.endswith(".resid_post"):
+            yield _instead(token, place, "embed.out", original, tab)
+
+    return _each(text, change)
 
 
 # ---- what is picked --------------------------------------------------------------------------------
@@ -308,7 +355,7 @@ def of_formula(name: str, rule: Rule, only: str = "") -> Pick:
             found = original.formulas[places[rng.integers(len(places))]]
             tab, at = found[rng.integers(len(found))]
             formula = original.formula(tab, at)
-            texts = [text for text in dict.fromkeys(rule(formula.text, original)) if text != formula.text]
+            texts = [text for text in dict.fromkeys(rule(formula.text, original, tab)) if text != formula.text]
             if texts:
                 text = texts[rng.integers(len(texts))]
                 return _reworded(name, original, tab, at, text, bool(rng.integers(2)))
@@ -351,7 +398,7 @@ def whole_column(name: str, rule: Rule, only: str) -> Pick:
             return None
         found = original.formulas[places[rng.integers(len(places))]]
         stripped = bool(rng.integers(2))
-        made = [_reworded(name, original, tab, at, next(rule(original.formula(tab, at).text, original)), stripped)
+        made = [_reworded(name, original, tab, at, next(rule(original.formula(tab, at).text, original, tab)), stripped)
                 for tab, at in found]  # fmt: skip
         everywhere = {at: written for one in made for at, written in one.cells.items()}
         return made[0]._replace(cells=everywhere)
@@ -452,7 +499,7 @@ def name_moved(original: Original, rng: np.random.Generator) -> Mutation | None:
 
 
 def qk_bias(original: Original, rng: np.random.Generator) -> Mutation | None:
-    """K and V add the bias of Q: three array formulas where there was one."""
+    """K and V add the bias of Q: three array formulas where there was one, or two thirds of the plain ones."""
     qkv = [place for place in original.formulas if re.fullmatch(r"h\d+\.attn\.qkv", place)]
     if not qkv:
         return None
@@ -462,6 +509,13 @@ def qk_bias(original: Original, rng: np.random.Generator) -> Mutation | None:
     box, weight, bias = (ranges[f"{block}.attn.{name}"] for name in ("qkv", "c_attn.w", "c_attn.b"))
     third = box.cols // 3
     formula = original.formula(tab, at)
+    if formula.area is None:
+        later = [cell for _, cell in original.formulas[place] if cell[1] >= box.col + third]
+        made = [
+            _reworded(_QK_BIAS, original, tab, cell, _bias_of_q(original, tab, cell, third, box), False)
+            for cell in later
+        ]
+        return made[0]._replace(cells={cell: written for one in made for cell, written in one.cells.items()})
     written = {}
     for i in range(3):
         part = box.columns("", i * third, (i + 1) * third)
@@ -470,7 +524,15 @@ def qk_bias(original: Original, rng: np.random.Generator) -> Mutation | None:
         text = f"MMULT({block}.ln_1.out,{w})+{b}"
         written[part.row, part.col] = Written(original.value(tab, (part.row, part.col)), Formula(text, part.area))
     now = f"={written[at].formula.text} and two more"  # type: ignore[union-attr]
-    return Mutation("real: K, V add Q's bias", place, tab, a1(*at), f"={formula.text}", now, written, {})
+    return Mutation(_QK_BIAS, place, tab, a1(*at), f"={formula.text}", now, written, {})
+
+
+def _bias_of_q(original: Original, tab: str, at: At, third: int, box: Range) -> str:
+    """The formula of a key or a value with the bias of the query of the same number."""
+    *product, bias = tokens(original.formula(tab, at).text)
+    ref = _reference(bias)
+    assert ref is not None
+    return "".join(t.value for t in product) + ref[0] + _moved(ref[1], 0, -third * ((at[1] - box.col) // third))
 
 
 # ---- helpers ---------------------------------------------------------------------------------------
@@ -535,7 +597,7 @@ _FORMULAS: list[tuple[str, str, Rule]] = [
 _REAL: list[Operator] = [
     Operator("real: sample variance", "a layer norm divides by n-1",
              whole_column("real: sample variance", _function({"VARP": "VAR"}), r"\.var$")),
-    Operator("real: K, V add Q's bias", "K and V add the bias of Q", qk_bias),
+    Operator(_QK_BIAS, "K and V add the bias of Q", qk_bias),
     Operator("real: MLP reads token 0", "the first MLP layer of every token reads token 0's row",
              of_formula("real: MLP reads token 0", first_row_everywhere, r"\.mlp\.pre$")),
     Operator("real: one bias for all", "the MLP's projection adds one number of its bias everywhere",

@@ -37,7 +37,6 @@ from sheetgpt.sheet.cells import Cell, Sheet
 from sheetgpt.sheet.contents import shown as shown_on_map
 from sheetgpt.sheet.grid import CellError, Grid, Value
 from sheetgpt.sheet.labels import labels_of
-from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.sheets import names_of
 
 # How far a place may be off that is not copied to the digit; numpy's last digits differ from machine to machine.
@@ -302,7 +301,7 @@ class _Check:
     ) -> Fault:
         box = self.ranges[name]
         cell = a1(box.row + at[0], box.col + at[1])
-        formulas = lower(self.plan, name, self.ranges)
+        formulas = self.blueprint.formulas(name)
         formula = next((f.text for f in reversed(formulas) if (f.r, f.c) <= at), "")
         found, wanted = (shown(float(v)) if isinstance(v, float) else shown(v) for v in (found, wanted))
         return Fault(kind, name, box.tab, cell, found, wanted, self._token(name, at[0]), formula, gap, more)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sheetgpt.cli.options import model_option
+from sheetgpt.cli.options import dialect_option, model_option
 from sheetgpt.errors import SheetGPTError
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @click.argument("name")
 @model_option
 @click.option("--tokens", type=click.IntRange(min=1), default=6, show_default=True, help="Token rows.")
-def explain(name: str, model: str, tokens: int) -> None:
+@dialect_option
+def explain(name: str, model: str, tokens: int, dialect: str) -> None:
     """Tell of the place NAME, such as h0.attn.head0.pattern: shape, formula, meaning, inputs.
 
     TransformerLens' names (blocks.0.mlp.hook_pre) are understood too, and the number of a step, 1 to 16: its places
@@ -32,7 +33,7 @@ def explain(name: str, model: str, tokens: int) -> None:
     weights = find_model(model)
     n_rows = min(tokens, weights.config.n_ctx)
     live = live_for("", n_rows, None, None, weights.tokenizer()) if n_rows > 1 else None
-    book = Blueprint.of(Card(weights.name, weights.config, n_rows, live))
+    book = Blueprint.of(Card(weights.name, weights.config, n_rows, live, dialect=dialect))
     step = STEPS.get(int(name)) if name.isascii() and name.isdigit() else None
     for place in [f"h0.{part}" for part in step] if step else [_found(book, name)]:
         _tell(book, place)
@@ -51,14 +52,13 @@ def _found(book: Blueprint, name: str) -> str:
 
 def _tell(book: Blueprint, name: str) -> None:
     from sheetgpt.plan.plan import say
-    from sheetgpt.sheet.lower import examples, lower
     from sheetgpt.sheet.slots import tab_lesson
 
     expr, box = book.plan[name], book.layout.ranges[name]
-    formulas = lower(book.plan, name, book.layout.ranges)
+    formulas = book.formulas(name)
     click.echo(f"{name}  [{expr.shape[0]} x {expr.shape[1]}]  {book.plan.roles[name]}, at {box.ref}")
     click.echo(f"  meaning  {tab_lesson(book, book.layout.tab_of(name)).meaning(name)}")
-    for shown in examples(book.plan, name, book.layout.ranges):
+    for shown in book.examples(name):
         each = f", one of {len(formulas):,}" if len(formulas) > 1 else ""
         click.echo(f"  formula  {shown}{each}")
     if expr.args:

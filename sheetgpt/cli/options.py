@@ -20,6 +20,13 @@ model_option = click.option(
     help="A bundled model, or a model's folder.",
 )
 
+dialect_option = click.option(
+    "--dialect",
+    type=click.Choice(["arrays", "cells"]),
+    default="arrays",
+    show_default=True,
+    help="One array formula for a step, or a plain formula for each cell, which can be traced by clicking.",
+)
 _WORKBOOK = (
     click.option("--tokens", type=click.IntRange(min=1), help="Room for tokens.  [default: 16, or as the prompt has]"),
     click.option("--characters", type=click.IntRange(min=1), help="Room for characters.  [default: 4 for each token]"),
@@ -36,13 +43,7 @@ _WORKBOOK = (
         metavar="N",
         help="Steps of the loop that the tab Generate shows.  [default: 8; 1 of a large model]",
     ),
-    click.option(
-        "--dialect",
-        type=click.Choice(["arrays", "cells"]),
-        default="arrays",
-        show_default=True,
-        help="One array formula for a step, or a plain formula for each cell, which can be traced by clicking.",
-    ),
+    dialect_option,
     click.option(
         "--compact", is_flag=True, help="A third smaller; LibreOffice and openpyxl read it, IronCalc does not."
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -22,9 +22,15 @@ from sheetgpt.plan.stages import WHOLE, Stages
 from sheetgpt.sheet.a1 import MAX_ROWS
 from sheetgpt.sheet.extras import extra_tabs
 from sheetgpt.sheet.layout import Layout, lay_out
+from sheetgpt.sheet.lower import Formula, examples, lowered
+from sheetgpt.sheet.lower_cells import lowered_cells
 
 FORMAT = 3
-DIALECTS = ("arrays", "cells")  # one formula for a place where that can be; a plain formula for each cell
+_LOWERED: dict[str, Callable[..., Iterator[Formula]]] = {
+    "arrays": lowered,  # one formula for a place where that can be
+    "cells": lowered_cells,  # a plain formula for each cell
+}
+DIALECTS = tuple(_LOWERED)
 CARD_NAME = "sheetgpt.card"  # defined name of the cell that holds the card
 MOST_STEPS = 1000  # of the loop on the tab Generate
 _MOST_CELLS = 2_000_000_000  # of one workbook, so that a forged card cannot ask for the moon
@@ -173,6 +179,17 @@ class Blueprint:
         """
         chosen = {name for pattern in patterns for name in matching(self.plan, pattern)}
         return replace(self, card=replace(self.card, blank=tuple(name for name in self.plan if name in chosen)))
+
+    def formulas(self, name: str) -> list[Formula]:
+        """The formulas of a place, by rows, in the card's dialect; empty for data and views."""
+        return list(self._lowered(name))
+
+    def examples(self, name: str) -> list[Formula]:
+        """Those of them that tell the place's rule."""
+        return examples(self.plan[name], self._lowered(name))
+
+    def _lowered(self, name: str) -> Iterator[Formula]:
+        return _LOWERED[self.card.dialect](self.plan, name, self.layout.ranges)
 
     @cached_property
     def blank(self) -> frozenset[str]:

@@ -54,7 +54,7 @@ ONE_CELL = {"unlit": ('IFERROR(IF(OR({0}="OK",{0}="no answer"),0,1),1)', 9, (0,)
 OF_MANY = frozenset({"worst", "stack"})
 
 # Whole-range reductions give one value from many cells without array evaluation.
-_REDUCES = frozenset({"max", "sum", "argmax", "numbers", "unlit"})
+REDUCES = frozenset({"max", "sum", "argmax", "numbers", "unlit"})
 
 
 def number(value: float) -> str:
@@ -83,13 +83,25 @@ class Here:
         r = self.r + down if other.rows > 1 else 0
         return other.cell(r, self.c if other.cols > 1 else 0, self.box.tab)
 
+    def cell(self, other: Range, r: int, c: int) -> str:
+        """One cell of another place."""
+        return other.cell(r, c, self.box.tab)
+
     def row(self, other: Range) -> str:
         """This row of another place."""
         return other.row_ref(self.r, self.box.tab)
 
+    def whole(self, other: Range) -> str:
+        """All cells of another place."""
+        return other.name
+
     def own(self, c: int, down: int = 0) -> str:
         """A cell of this place, by column, in this row or `down` rows below it."""
         return self.box.cell(self.r + down, c, self.box.tab)
+
+    def edge(self, c: int, down: int = 0) -> str:
+        """The same where the column is one and the same for all cells."""
+        return self.own(c, down)
 
     @property
     def column(self) -> str:
@@ -107,18 +119,18 @@ def from_one(number: str) -> str:
 
 
 def _gather(here: Here, table: Range, ids: Arg) -> str:
-    return f"INDEX({table.name},{from_one(here.at(ids))},{here.nth(table)})"
+    return f"INDEX({here.whole(table)},{from_one(here.at(ids))},{here.nth(table)})"
 
 
 def _whereis(here: Here, wanted: Range, column: Range, ids: Range) -> str:
     value = here.at(wanted)
     so_far = f"{wanted.anchor}:{value}"  # grows downwards: how many equal values came before
-    return f"SMALL(IF({column.name}={value},{ids.name}),COUNTIF({so_far},{value}))"
+    return f"SMALL(IF({here.whole(column)}={value},{here.whole(ids)}),COUNTIF({so_far},{value}))"
 
 
 def _suffixes(here: Here, text: Range, rows: Range) -> str:
     if here.r == 0:
-        return f'{text.name}&""'  # an empty cell would be 0
+        return f'{here.whole(text)}&""'  # an empty cell would be 0
     left = here.own(0, -1)
     first = f"_xlfn.UNICHAR(_xlfn.UNICODE({left}))"  # whose LEN is 1 or 2, as this program counts
     return f'IF(LEN({left})=0,"",MID({left},LEN({first})+1,LEN({left})))'
@@ -151,17 +163,17 @@ def _contraction(here: Here, text: Range) -> str:
 
 def _utf8(here: Here, code: Range, size: Range) -> str:
     """The first byte tells how many there are; the others carry six bits each (RFC 3629, section 3)."""
-    at, n = (x.cell(here.r, 0, here.box.tab) for x in (code, size))
+    at, n = (here.cell(x, here.r, 0) for x in (code, size))
     if here.c == 0:
         return f"IF({n}<2,{at},256-2^(8-{n})+INT({at}/64^({n}-1)))"
     return f"IF({n}<={here.c},0,128+MOD(INT({at}/64^({n}-{here.c + 1})),64))"
 
 
 def _spell(here: Here, offset: Range, size: Range, offsets: Range, data: Range, _: str) -> str:
-    first, n = (x.cell(here.r, 0, here.box.tab) for x in (offset, size))
+    first, n = (here.cell(x, here.r, 0) for x in (offset, size))
     byte = f"{first}+{here.column}"
-    row = f"MATCH({byte},{offsets.name},1)"
-    return f"IF({n}<={here.column},0,INDEX({data.name},{row},{byte}-INDEX({offsets.name},{row},1)+1))"
+    row = f"MATCH({byte},{here.whole(offsets)},1)"
+    return f"IF({n}<={here.column},0,INDEX({here.whole(data)},{row},{byte}-INDEX({here.whole(offsets)},{row},1)+1))"
 
 
 def _ladder(here: Here, symbols: Range, pairs: Range, ranks: Range, made: Range, n_vocab: str) -> str:
@@ -173,31 +185,31 @@ def _ladder(here: Here, symbols: Range, pairs: Range, ranks: Range, made: Range,
     if here.c < n - 1:
         return _rank(here, pairs, ranks, n_vocab)
     if here.c == n - 1:
-        return f"MIN({here.own(0)}:{here.own(n - 2)})"
-    return f"IF({here.own(n - 1)}={_NO_MERGE},-1,INDEX({made.name},{here.own(n - 1)}+1,1))"
+        return f"MIN({here.edge(0)}:{here.edge(n - 2)})"
+    return f"IF({here.edge(n - 1)}={_NO_MERGE},-1,INDEX({here.whole(made)},{here.edge(n - 1)}+1,1))"
 
 
 def _rank(here: Here, pairs: Range, ranks: Range, n_vocab: str) -> str:
     """Of the two symbols above."""
     left, right = here.own(here.c, -1), here.own(here.c + 1, -1)
     pair = f"{left}*{n_vocab}+{right}"
-    row = f"MATCH({pair},{pairs.name},1)"
-    found = f"IF(INDEX({pairs.name},{row},1)={pair},INDEX({ranks.name},{row},1),{_NO_MERGE})"
+    row = f"MATCH({pair},{here.whole(pairs)},1)"
+    found = f"IF(INDEX({here.whole(pairs)},{row},1)={pair},INDEX({here.whole(ranks)},{row},1),{_NO_MERGE})"
     return f"IF(MIN({left}:{right})<0,{_NO_MERGE},{found})"
 
 
 def _joined(here: Here, n: int) -> str:
     """Which pair, from 0, has the lowest rank of the row below; the number of columns if none has any."""
-    lowest = here.own(n - 1, 1)
-    return f"IF({lowest}={_NO_MERGE},{n},MATCH({lowest},{here.own(0, 1)}:{here.own(n - 2, 1)},0)-1)"
+    lowest = here.edge(n - 1, 1)
+    return f"IF({lowest}={_NO_MERGE},{n},MATCH({lowest},{here.edge(0, 1)}:{here.edge(n - 2, 1)},0)-1)"
 
 
 def _symbol(here: Here, symbols: Range, word: int, step: int) -> str:
     """On a word's first rung what its bytes are; on the others what the rung above has become."""
     if step == 0:
-        return symbols.cell(word, here.c, here.box.tab)
+        return here.cell(symbols, word, here.c)
     n = symbols.cols
-    stays, at, made = here.own(here.c, -2), here.own(n, -2), here.own(n, -1)
+    stays, at, made = here.own(here.c, -2), here.edge(n, -2), here.edge(n, -1)
     if here.c == n - 1:
         return f"IF({here.column}<{at},{stays},-1)"
     return f"IF({here.column}<{at},{stays},IF({here.column}={at},{made},{here.own(here.c + 1, -2)}))"
@@ -207,22 +219,22 @@ def _drawn(here: Here, ladder: Range, table: Range) -> str:
     """A symbol's text; below it the rank of the pair that it begins, and at the end what the rung's merge makes."""
     last = here.c == ladder.cols - 2
     if here.r % 2 == 0 or last:
-        symbol = ladder.cell(here.r, here.c + (last and here.r % 2), here.box.tab)
-        return f'IF({symbol}<0,"",INDEX({table.name},{symbol}+1,1))'
-    rank = ladder.cell(here.r, here.c, here.box.tab)
+        symbol = here.cell(ladder, here.r, here.c + (last and here.r % 2))
+        return f'IF({symbol}<0,"",INDEX({here.whole(table)},{symbol}+1,1))'
+    rank = here.cell(ladder, here.r, here.c)
     return f'IF({rank}={_NO_MERGE},"",{rank}&"")'
 
 
 def _fingerprint(here: Here, *matrices: Range) -> str:
     x = matrices[here.r]
-    rows, columns = f"ROW({x.name})-{x.row}", f"TRANSPOSE(COLUMN({x.name}))-{x.col}"
-    ordered = f"SUMPRODUCT(SIN({rows}),MMULT({x.name},COS({columns})))"
-    plain = (f"{function}({x.name})" for function in ("ROWS", "COLUMNS", "COUNT", "SUM", "SUMSQ"))
+    rows, columns = f"ROW({here.whole(x)})-{x.row}", f"TRANSPOSE(COLUMN({here.whole(x)}))-{x.col}"
+    ordered = f"SUMPRODUCT(SIN({rows}),MMULT({here.whole(x)},COS({columns})))"
+    plain = (f"{function}({here.whole(x)})" for function in ("ROWS", "COLUMNS", "COUNT", "SUM", "SUMSQ"))
     return (*plain, ordered)[here.c]
 
 
 def _apart(here: Here, found: Range, wanted: Range) -> str:
-    pairs = [tuple(x.cell(here.r, c, here.box.tab) for x in (found, wanted)) for c in range(found.cols)]
+    pairs = [tuple(here.cell(x, here.r, c) for x in (found, wanted)) for c in range(found.cols)]
     return f"MAX({','.join(f'ABS({a}-{b})/(1+ABS({b}))' for a, b in pairs)})"
 
 
@@ -236,8 +248,8 @@ def _nucleus(here: Here, logits: Range, weights: Range, wanted: Arg) -> str:
     jump = 2 ** (here.box.rows - 1 - here.r)
     return (
         f"MIN({logits.rows},{before}+{jump})",
-        f"LARGE({logits.name},{here.own(0)})",
-        f"SUMPRODUCT(({logits.name}>={here.own(1)})*{weights.name})",
+        f"LARGE({here.whole(logits)},{here.own(0)})",
+        f"SUMPRODUCT(({here.whole(logits)}>={here.own(1)})*{here.whole(weights)})",
         f"IF({here.own(2)}<{here.at(wanted)},{here.own(0)},{before})",
     )[here.c]
 
@@ -269,12 +281,12 @@ FILL: dict[str, Callable[..., str]] = {
     "runs": _runs,
     "countdown": _countdown,
     "gather": _gather,
-    "item": lambda here, x, r, c: f"INDEX({x.name},{from_one(here.at(r))},{from_one(here.at(c))})",
-    "pick": lambda here, x, n: f"INDEX({x.name},{here.at(n)},{here.nth(x)})",
-    "largest": lambda here, x, k: f"LARGE({x.name},{here.at(k)})",
+    "item": lambda here, x, r, c: f"INDEX({here.whole(x)},{from_one(here.at(r))},{from_one(here.at(c))})",
+    "pick": lambda here, x, n: f"INDEX({here.whole(x)},{here.at(n)},{here.nth(x)})",
+    "largest": lambda here, x, k: f"LARGE({here.whole(x)},{here.at(k)})",
     "whereis": _whereis,
-    "find": lambda here, value, x: f"MATCH({here.at(value)},{x.name},0)-1",
-    "locate": lambda here, value, x: f"MATCH({here.at(value)},{x.name},1)-1",
+    "find": lambda here, value, x: f"MATCH({here.at(value)},{here.whole(x)},0)-1",
+    "locate": lambda here, value, x: f"MATCH({here.at(value)},{here.whole(x)},1)-1",
     "length": lambda here, x: f"LEN({here.at(x)})",
     "isnumber": lambda here, x: f"ISNUMBER({here.at(x)})",
     "istext": lambda here, x: f"ISTEXT({here.at(x)})",
@@ -289,15 +301,15 @@ FILL: dict[str, Callable[..., str]] = {
     "spell": _spell,
     "ladder": _ladder,
     "drawn": _drawn,
-    "rung": lambda here, x, words: x.cell(2 * (here.r + 1) * words.cols - 2, here.c, here.box.tab),
+    "rung": lambda here, x, words: here.cell(x, 2 * (here.r + 1) * words.cols - 2, here.c),
 }
 
 # FILL formulas that compare a whole range inside, so each must be entered as an array formula of one cell.
 _ARRAY_CELLS = frozenset({"whereis", "stack", "fingerprints"})
 
 _FROM_ABOVE = frozenset({"above", "cumsum", "countdown", "suffixes", "lehmer"})
-_SUM = 3  # how tightly a sum binds
-_ARE_SUMS = frozenset({"find", "locate", "cumsum"})
+SUM = 3  # how tightly a sum binds
+ARE_SUMS = frozenset({"find", "locate", "cumsum"})
 
 
 @dataclass(frozen=True)
@@ -317,24 +329,28 @@ class Formula:
 
 def lower(plan: Plan, name: str, ranges: Mapping[str, Range]) -> list[Formula]:
     """The formulas of one place, by rows; empty for data and views. `PlanError` for one that `classic` refuses."""
-    return list(_lowered(plan, name, ranges))
+    return list(lowered(plan, name, ranges))
 
 
-def examples(plan: Plan, name: str, ranges: Mapping[str, Range]) -> list[Formula]:
-    """The formulas of a place that tell its rule: the first, or where the first row only begins, one further down."""
-    rows = (1, 2) if plan[name].op == "ladder" else (1,) if _reads_above(plan[name]) else (0,)
-    firsts = list(takewhile(lambda f: f.r <= 2, _lowered(plan, name, ranges)))
+def examples(expr: Expr, formulas: Iterator[Formula]) -> list[Formula]:
+    """Those of a place's formulas that tell its rule: the first, or where the first row only begins, one further down.
+
+    No more of `formulas` are made than are looked at.
+    """
+    rows = (1, 2) if expr.op == "ladder" else (1,) if _reads_above(expr) else (0,)
+    firsts = list(takewhile(lambda f: f.r <= 2, formulas))
     return [f for f in firsts if f.c == 0 and f.r in rows] or firsts[:1]
 
 
-def _lowered(plan: Plan, name: str, ranges: Mapping[str, Range]) -> Iterator[Formula]:
+def lowered(plan: Plan, name: str, ranges: Mapping[str, Range]) -> Iterator[Formula]:
+    """As `lower`, made one after the other as they are asked for."""
     expr = plan[name]
     if expr.op == "data" or plan.is_view(name):
         return
     if per_cell(expr):
         yield from _fill(expr, ranges[name], ranges)
     else:
-        area = None if _is_plain(expr) else expr.shape
+        area = None if is_plain(expr) else expr.shape
         yield Formula(0, 0, check_formula(formula_text(expr), name), area)
 
 
@@ -354,46 +370,46 @@ def _cell_text(expr: Expr, here: Here, ranges: Mapping[str, Range], needs: int) 
     if expr.name is not None:
         return here.at(ranges[expr.name])
     if expr.op == "lit":
-        return _literal(expr.value, needs)
+        return literal(expr.value, needs)
     if expr.op == "stack":  # of which each row is a formula over whole ranges
-        return _text(expr.args[here.r], needs)
+        return array_text(expr.args[here.r], needs)
     if expr.op in FILL:
-        args: list[Arg] = [ranges[a.name] if a.name else _cell_text(a, here, ranges, _SUM) for a in expr.args]
-        text, binds = FILL[expr.op](here, *args), _SUM if expr.op in _ARE_SUMS else 9
+        args: list[Arg] = [ranges[a.name] if a.name else _cell_text(a, here, ranges, SUM) for a in expr.args]
+        text, binds = FILL[expr.op](here, *args), SUM if expr.op in ARE_SUMS else 9
     else:
         template, binds, wanted = ARRAY[expr.op]
         text = template.format(*(_cell_text(a, here, ranges, n) for a, n in zip(expr.args, wanted, strict=True)))
     return text if binds >= needs else f"({text})"
 
 
-def _is_plain(expr: Expr) -> bool:
+def is_plain(expr: Expr) -> bool:
     """Whether an ordinary cell computes it: every part is one value, or reduces a named range to one."""
-    if expr.op in _REDUCES:
+    if expr.op in REDUCES:
         return all(a.name is not None for a in expr.args)
-    return expr.shape == (1, 1) and all(a.shape == (1, 1) and (a.name is not None or _is_plain(a)) for a in expr.args)
+    return expr.shape == (1, 1) and all(a.shape == (1, 1) and (a.name is not None or is_plain(a)) for a in expr.args)
 
 
 def formula_text(expr: Expr) -> str:
     """The array formula of an expression, without `=` and without a spare bracket; inputs by name."""
-    return _text(replace(expr, name=None), 0)
+    return array_text(replace(expr, name=None), 0)
 
 
-def _text(expr: Expr, needs: int) -> str:
+def array_text(expr: Expr, needs: int) -> str:
     if expr.name is not None:
         return expr.name
     if expr.op == "lit":
-        return _literal(expr.value, needs)
+        return literal(expr.value, needs)
     if expr.op == "worst":
-        return f"MAX({','.join(f'ABS({_text(a, 0)})' for a in expr.args)})"
+        return f"MAX({','.join(f'ABS({array_text(a, 0)})' for a in expr.args)})"
     if expr.op not in ARRAY:
         raise PlanError(f"{expr.op} has no array formula: name it, so that it gets cells of its own")
     one = expr.op in ONE_CELL and expr.args[0].shape == (1, 1)
     template, binds, wanted = (ONE_CELL if one else ARRAY)[expr.op]
-    text = template.format(*(_text(a, need) for a, need in zip(expr.args, wanted, strict=True)))
+    text = template.format(*(array_text(a, need) for a, need in zip(expr.args, wanted, strict=True)))
     return text if binds >= needs else f"({text})"
 
 
-def _literal(value: object, needs: int) -> str:
+def literal(value: object, needs: int) -> str:
     if isinstance(value, str):
         return '"' + value.replace('"', '""') + '"'
     text = number(float(value))  # type: ignore[arg-type]  # a literal is text or a number

@@ -27,7 +27,6 @@ from sheetgpt.sheet.head import ParameterFact, head, source
 from sheetgpt.sheet.labels import labels_of
 from sheetgpt.sheet.layout import BAND, LEFT, SHORT_HEAD, Range, Tab
 from sheetgpt.sheet.lessons import Lesson
-from sheetgpt.sheet.lower import examples, lower
 from sheetgpt.sheet.parameters import parameters
 from sheetgpt.sheet.slots import tab_lesson
 from sheetgpt.sheet.surgerytab import told as surgery_told
@@ -260,7 +259,7 @@ def _numpy_shown(book: Blueprint, box: Range) -> str:
 def _formula_shown(book: Blueprint, box: Range) -> str:
     if box.name in book.blank:
         return f"{a1(box.row, box.col)}: YOUR FORMULA (fill in the yellow cells)"
-    shown = examples(book.plan, box.name, book.layout.ranges)
+    shown = book.examples(box.name)
     return "    ".join(f"{a1(box.row + f.r, box.col + f.c)}: {f}" for f in shown)
 
 
@@ -348,7 +347,7 @@ def _given(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
 def _computed(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
     """A formula for each cell, or one array formula for all of them."""
     values, style, known = env[box.name], _style(book, box.name), box.name not in book.after_blank
-    for f in lower(book.plan, box.name, book.layout.ranges):
+    for f in book.formulas(box.name):
         if f.area == (box.rows, box.cols) != (1, 1):
             yield Mass(box, partial(_whole, values), style, f.text, known)
         else:

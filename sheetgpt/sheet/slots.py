@@ -11,7 +11,6 @@ from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.head import SPOT, address, shape_of, steps_of
 from sheetgpt.sheet.layout import Tab, head_rows
 from sheetgpt.sheet.lessons import Lesson, Try, filled, lesson
-from sheetgpt.sheet.lower import examples
 
 
 def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
@@ -45,7 +44,7 @@ class Slots(dict[str, object]):
 
 
 def _formula(book: Blueprint, name: str) -> str:
-    return str(next(iter(examples(book.plan, name, book.layout.ranges))))
+    return str(next(iter(book.examples(name))))
 
 
 def _tab(book: Blueprint, name: str) -> str:
