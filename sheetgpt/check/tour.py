@@ -27,7 +27,6 @@ from sheetgpt.sheet.grid import Grid, Value
 from sheetgpt.sheet.labels import labels_of
 from sheetgpt.sheet.layout import HEAD, Band, Range, Tab
 from sheetgpt.sheet.lessons import Lesson
-from sheetgpt.sheet.lower import examples
 from sheetgpt.sheet.slots import tab_lesson
 
 _ROWS, _COLS, _WHOLE = 10, 7, 12  # of an excerpt; of a table of who looks at whom
@@ -185,7 +184,7 @@ class Tour:
     def _formulas(self, name: str, box: Range) -> Iterator[str]:
         """Formulas of a place as they stand in the file: those that tell its rule, and one that is wrong."""
         sheet, planned = self.found.book.sheets.get(box.tab), self.found.blueprint
-        cells = [(f.r, f.c) for f in examples(planned.plan, name, planned.layout.ranges)]
+        cells = [(f.r, f.c) for f in planned.examples(name)]
         if self._wrong(name):
             cells += [_within(parse_cell(f.cell), box) for f in self.report.faults if f.place == name and f.cell]
         for r, c in dict.fromkeys(cells):

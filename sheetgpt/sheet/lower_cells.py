@@ -40,6 +40,7 @@ _PRODUCT = 4  # how tightly a product binds
 _ALIKE = frozenset(
     {"rowmean", "rowvar", "rowmax", "rowsum", "rowcount", "gather", "item", "pick", "largest", "whereis", "find"}
     | {"locate", "length", "istext", "code", "char", "without", "normal", "contraction", "usable"}
+    | {"exact", "typed", "isnumber"}
 )
 _COMPARES = frozenset({"le", "lt", "eq"})
 _ARITHMETIC = frozenset({"add", "sub", "mul", "where"}) | _COMPARES  # of many cells in SUMPRODUCT; no IF, nor 0/0
@@ -70,7 +71,9 @@ def _by_cells(expr: Expr) -> bool:
     if expr.op in REDUCES:
         (whole,) = expr.args
         return whole.name is not None or (expr.op == "sum" and _arithmetic(whole) is not None)
-    return expr.op != "worst" and all(a.name is not None or _by_cells(a) for a in expr.args)
+    if expr.op == "worst" and any(a.shape != (1, 1) for a in expr.args):
+        return False
+    return all(a.name is not None or _by_cells(a) for a in expr.args)
 
 
 def _alike(expr: Expr) -> bool:
@@ -102,6 +105,8 @@ def _said(expr: Expr, here: Spot, ranges: Mapping[str, Range], needs: int) -> st
         return _said(expr.args[0], here.turn(), ranges, needs)
     if expr.op == "matmul":
         text, binds = _product(expr, here, ranges)
+    elif expr.op == "worst":
+        text, binds = f"MAX({','.join(f'ABS({_said(a, here, ranges, 0)})' for a in expr.args)})", 9
     elif expr.op in READS_CELLS:
         args: list[Arg] = [ranges[a.name] if a.name else _said(a, here, ranges, SUM) for a in expr.args]
         text = _whereis(here, *args) if expr.op == "whereis" else FILL[expr.op](here, *args)  # type: ignore[arg-type]
