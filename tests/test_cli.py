@@ -92,6 +92,26 @@ def test_generate_is_greedy_and_stops(sorter: Weights) -> None:
     assert len(story.split()) > 8
 
 
+def test_generate_by_chance() -> None:
+    def told(*knobs: str) -> str:
+        return run("generate", "Once upon a time", "-n", 12, *knobs).output
+
+    greedy, warm = told(), told("--temperature", "1", "--seed", "1")
+    assert told("--temperature", "0", "--seed", "7", "--top-k", "3") == greedy
+    assert told("--temperature", "2", "--top-k", "1", "--seed", "7") == greedy
+    assert told("--temperature", "1", "--seed", "1") == warm != greedy
+    assert len({told("--temperature", "1", "--seed", str(seed)) for seed in range(4)}) == 4
+
+
+@pytest.mark.parametrize(
+    "knob", [("--temperature", "-1"), ("--temperature", "nan"), ("--top-p", "0"), ("--top-p", "inf"), ("--seed", "-1")]
+)
+def test_generate_refuses_senseless_knobs(knob: tuple[str, str]) -> None:
+    result = run("generate", "Once", *knob)
+    assert result.exit_code == 2
+    assert knob[0] in result.stderr
+
+
 def test_generate_stops_at_the_end_of_text(tiny: Weights, tmp_path: Path) -> None:
     """A model whose head always prefers the last token, <|endoftext|>."""
     folder = Path(shutil.copytree(tiny.folder, tmp_path / "ends"))

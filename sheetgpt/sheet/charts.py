@@ -90,7 +90,7 @@ def _chances(ranges: Mapping[str, Range]) -> Chart:
     places = {"before": "before", "at this temperature": "after", "after the cut": "prob"}
     bars = (Series(name, ranges[f"sample.top.{place}"], ranges["sample.top.text"]) for name, place in places.items())
     row, col = _beside(ranges["sample.top.upto"])
-    return Chart("column", "How likely each token is", tuple(bars), row - 1, col + 1, size=_LIST)
+    return Chart("column", "How likely each token is", tuple(bars), row - 1, col + 1, size=(560, 225))
 
 
 def _before_and_after(ranges: Mapping[str, Range]) -> Chart:

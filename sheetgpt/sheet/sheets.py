@@ -40,6 +40,7 @@ _BY_TOKEN = re.compile(
     r".*\.head\d+\.(scores|exp|pattern)|hand\.columns|view\..*(pattern|picked)|points\.(gram|left|.*\.power_\d+)"
 )
 _SHARES = r".*\.head\d+\.(pattern|last)|view\..*(pattern|picked)|heads\.(share|itself|previous|first)|probs|top\.prob"
+_SHARES += r"|sample\.top\.(before|after|prob)"
 _SCALED = re.compile(_SHARES + r"|logits|surgery\.(change|effect)")
 _STYLES = [
     (re.compile(r".*\.(on|attn\.head\d+\.scale)"), Style.SWITCH),
@@ -70,7 +71,7 @@ _STYLES = [
     (re.compile(r"sample\.top\.(text|fate)|generate\.(prompt|text|after|how|end|agrees)|prompt\.built"), Style.TOKEN),
     (re.compile(r"sample\.(temperature|top_k|top_p|seed)"), Style.KNOB),
     (re.compile(r"sample\.(share|probs|upto|random|top\.(before|after|prob|upto))"), Style.SHARE),
-    (re.compile(r"sample\.(id|row|best|enough|state|search|top_k\.used|seed\..*)"), Style.WHOLE),
+    (re.compile(r"sample\.(id|row|best|enough|state|top_k\.used|seed\..*)"), Style.WHOLE),
     (re.compile(r"generate\.id"), Style.SPARSE),
     (re.compile(r"generate\.prob"), Style.CHANCE),
     (re.compile(r"matmul\..*|(next|top|hand)\.id|heads\.most|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
