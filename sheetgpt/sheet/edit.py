@@ -17,6 +17,7 @@ from sheetgpt.sheet import a1
 from sheetgpt.sheet.editor import Cells, Editor
 from sheetgpt.sheet.grid import Area
 from sheetgpt.sheet.package import LIMITS, Limits, Package, open_package
+from sheetgpt.sheet.plain import stripped
 from sheetgpt.sheet.readback import Outline
 from sheetgpt.sheet.sheetxml import check_areas
 from sheetgpt.sheet.strings import Strings
@@ -50,7 +51,11 @@ def edit(
         with zipfile.ZipFile(dst, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
             for part, info in package.entries.items():
                 tab = tabs.get(part, "")
-                if part in tabs and (typed.get(tab) or computed.get(tab) or _may_compute(package, part)):
+                changed = bool(typed.get(tab) or computed.get(tab))
+                if part in tabs and not changed and (quick := _stripped(package, part)):
+                    _write(out, info, quick[:1])
+                    found[tab] = quick[1]
+                elif part in tabs and (changed or _may_compute(package, part)):
                     editor = Editor(typed.get(tab, {}), computed.get(tab, {}), strings.numbers, over=over)
                     _write(out, info, _edited(package, part, editor))
                     found[tab] = editor.areas
@@ -59,6 +64,18 @@ def edit(
                 else:
                     copy_raw(package, info, out)
         return {tab: found[tab] for tab in tabs.values() if found.get(tab)}
+
+
+def _stripped(package: Package, part: str) -> tuple[bytes, list[Area]] | None:
+    """A sheet without what its formulas remember; None where only a parser can tell, or nothing computes."""
+    if package.entry(part).file_size > package.limits.whole or not _may_compute(package, part):
+        return None
+    quick = stripped(b"".join(package.stream(part)))
+    try:
+        check_areas(quick[1] if quick else [], package.limits.cells)
+    except ValueError:
+        return None
+    return quick
 
 
 def _may_compute(package: Package, part: str) -> bool:
