@@ -67,6 +67,10 @@ def test_every_tab_of_ours_is_plain(book: str, request: pytest.FixtureRequest) -
         assert stripped(xml) == careful(xml)
 
 
+def test_rows_of_another_namespace_are_left_to_the_editor() -> None:
+    assert stripped(SHEET.replace(b'ht="15"', b'xmlns="a"')) is None
+
+
 def test_what_is_changed_by_chance_is_cut_alike_or_left_to_the_editor() -> None:
     dice, quick, refused = random.Random(5), 0, 0
     for _ in range(4000):

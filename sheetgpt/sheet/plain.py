@@ -74,14 +74,14 @@ def _is_text(body: bytes) -> bool:
 
 
 def _are_well_formed(tags: list[bytes]) -> bool:
-    """Whether the start tags of the rows are XML: no attribute twice, none without quotes or with a prefix."""
+    """Whether the start tags of the rows are XML: no attribute twice, none without quotes, no prefix, no namespace."""
     joined = b"".join(tag if tag.endswith(b"/>") else tag[:-1] + b"/>" for tag in tags)
     parser = xml_parser()
     try:
         parser.Parse(b"<x>" + joined + b"</x>", True)
     except (expat.ExpatError, ValueError):
         return False
-    return b":" not in _SPANS.sub(b"", joined)
+    return b":" not in _SPANS.sub(b"", joined) and b"xmlns" not in joined
 
 
 def _rows(body: bytes, areas: list[Area], tags: list[bytes]) -> list[bytes]:
