@@ -115,9 +115,9 @@ def test_looks(tmp_path: Path) -> None:
     cells, masses = mixed()
     sheet = openpyxl.load_workbook(written(tmp_path / "book.xlsx", *cells, masses=masses))["Sheet"]
     formats = {address: sheet[address].number_format for address in ("A2", "J2", "K3", "C2", "D4")}
-    assert formats == {"A2": "0.000", "J2": "0.0%", "K3": "0.0%", "C2": "0.000", "D4": "0.000"}
+    assert formats == {"A2": "0.000", "J2": "[=0]0;0.0%", "K3": "[=0]0;0.0%", "C2": "0.000", "D4": "0.000"}
     fills = {address: sheet[address].fill.fgColor.rgb for address in ("A2", "AB3", "C2", "D4")}
-    assert fills == {"A2": "00000000", "AB3": "FFF2F2F2", "C2": "FFDDEBF7", "D4": "FFDDEBF7"}
+    assert fills == {"A2": "FFE2EFDA", "AB3": "FFF2F2F2", "C2": "FFDDEBF7", "D4": "FFDDEBF7"}
     assert sheet["A1"].quotePrefix
     assert sheet["A1"].font.sz == 16
 

@@ -13,7 +13,7 @@ from sheetgpt import __version__
 from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
-from sheetgpt.plan.checks import add_checks
+from sheetgpt.plan.checks import AT, add_checks
 from sheetgpt.plan.extras import EXTRAS, add_extras
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
@@ -204,6 +204,21 @@ class Blueprint:
             if known.intersection(self.plan.inputs(name)):
                 known.add(name)
         return frozenset(known)
+
+    @cached_property
+    def results(self) -> frozenset[str]:
+        """Places that are handed on: formulas of a later tab read them, or none does.
+
+        What checks and extras read makes no result of a step of the pipeline.
+        """
+        extra = {tab.name for tab in extra_tabs(self.card.config)}
+        box, read, handed = self.layout.ranges, set(), set()
+        for name in self.plan:
+            for i in self.plan.inputs(name) if name.partition(".")[0] != AT else ():
+                if box[name].tab not in extra or box[i].tab in extra:
+                    read.add(i)
+                    handed |= {i} if box[i].tab != box[name].tab else set()
+        return frozenset(handed | (set(self.plan) - read))
 
     @property
     def cells(self) -> int:

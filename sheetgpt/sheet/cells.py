@@ -50,7 +50,8 @@ class Style(StrEnum):
     KNOB = "knob"  # a number to be changed
     GIVEN = "given"  # a number that earlier stages would compute
     PARAMETER = "parameter"
-    VALUE = "value"
+    VALUE = "value"  # computed, and handed on to a later tab
+    STEP = "step"  # computed on the way
     WHOLE = "whole"  # a whole number: an id, a count
     SHARE = "share"  # between 0 and 1
     CHANCE = "chance"  # the same, or 0 for nothing, which is not shown
@@ -142,3 +143,7 @@ class Sheet(NamedTuple):
     charts: Sequence[Chart] = ()
     switches: Sequence[Range] = ()  # whose cells stand out where they do not hold 1
     lights: Sequence[Range] = ()  # green or red, each row by the text in its first cell
+    folds: Sequence[tuple[int, int]] = ()  # first and last row of what can be folded away
+    square: Sequence[Range] = ()  # whose cells are about as high as they are wide
+    tops: Sequence[int] = ()  # rows with which bands begin
+    numbers: Sequence[Range] = ()  # of any size, which must not be too wide for a cell

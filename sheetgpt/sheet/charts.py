@@ -14,7 +14,7 @@ from sheetgpt.sheet.layout import Range, Tab
 
 Env = Mapping[str, NDArray[Any]]
 
-_WIDE = (720, 420)  # pixels: of a chart that fills its room
+_WIDE = (640, 420)  # pixels: of a chart that fills its room
 _LIST = (480, 288)
 _MOST = 100  # tokens in a chart, which may have 255 series
 

@@ -41,6 +41,12 @@ _SAID = {
     "logits": "numbers to scores",
     "next": "scores to text",
 }
+_COLOURS = {
+    Style.PARAMETER: "learned",
+    Style.INPUT: "given, or typed",
+    Style.STEP: "worked out on the way",
+    Style.VALUE: "handed on",
+}
 _KINDS = {
     "core": "The model, step by step",
     "bonus": "More to see and to play with",
@@ -78,7 +84,7 @@ def shown(plan: Plan) -> set[str]:
 
 def card_row(book: Blueprint) -> int:
     """The row in which the card stands."""
-    return HEAD + _TOP + len(_map(book)) + len(_facts(book)) + 2
+    return HEAD + _TOP + len(_map(book)) + len(_facts(book)) + 4
 
 
 class Contents(NamedTuple):
@@ -97,6 +103,7 @@ def contents(book: Blueprint, env: Env, title: Callable[[Tab], str]) -> Contents
     for r, row in enumerate(_map(book), HEAD + _TOP):
         cells += _drawn(book, env, r, row)
         lights += [Range("", tab, r, LIGHT, 1, 1)] if f"{AT}.{row.stage}.light" in book.plan else []
+    cells += _legend(HEAD + _TOP + len(_map(book)) + 1)
     below = card_row(book)
     for r, fact in enumerate(_facts(book), below - len(_facts(book))):
         cells += [text(r, c, words) for c, words in zip((NAME, LIGHT), fact, strict=True)]
@@ -187,6 +194,13 @@ def _drawn(book: Blueprint, env: Env, row: int, drawn: Row) -> Iterator[Cell]:
             box = book.layout.ranges[pattern]
             to = book.layout.tab_of(pattern)
             yield link(row, HEADS + j, str(j), to, Style.BOX, a1(box.row, box.col))
+
+
+def _legend(row: int) -> Iterator[Cell]:
+    """What the colours mean."""
+    yield text(row, NAME, "Colours of numbers", Style.HEADING)
+    for k, (style, words) in enumerate(_COLOURS.items()):
+        yield text(row, FIRST + PITCH * k, words, style)
 
 
 def _headings(book: Blueprint, row: int) -> Iterator[Cell]:

@@ -244,7 +244,7 @@ def _attention(at: str, n_head: int, after: str) -> Iterator[Band]:
     yield Band(tuple(f"{h}.exp" for h in heads))
     yield Band(tuple(f"{h}.sum" for h in heads))
     yield Band(tuple(f"{h}.pattern" for h in heads))
-    yield Band(tuple(f"{h}.last" for h in heads), room=CHART)
+    yield Band(tuple(f"{h}.last" for h in heads), touching=True, room=CHART)
     yield Band(tuple(f"{h}.z" for h in heads), touching=True)
     yield from _stack(f"{at}.out", after)
 

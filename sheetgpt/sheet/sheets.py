@@ -42,6 +42,7 @@ _BY_TOKEN = re.compile(
 _SHARES = r".*\.head\d+\.(pattern|last)|view\..*(pattern|picked)|heads\.(share|itself|previous|first)|probs|top\.prob"
 _SHARES += r"|sample\.top\.(before|after|prob)"
 _SCALED = re.compile(_SHARES + r"|logits|surgery\.(change|effect)")
+_HEAD_OF = re.compile(r".*\.head(\d+)\.last")
 _STYLES = [
     (re.compile(r".*\.(on|attn\.head\d+\.scale)"), Style.SWITCH),
     (re.compile(r"surgery\.verdict"), Style.SENTENCE),
@@ -83,6 +84,7 @@ _STYLES = [
 ]  # fmt: skip
 
 
+_ROLES = {Role.PARAMETER: Style.PARAMETER, **dict.fromkeys((Role.INPUT, Role.KNOB, Role.RECORD), Style.GIVEN)}
 Rows = Callable[[str], Callable[[], Iterable[NDArray[Any]]]]
 
 
@@ -210,18 +212,29 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     scales: dict[str, Range] = {}
     masked: list[Range] = []
     labelled: list[Range] = []
+    folds: list[tuple[int, int]] = []
+    tops: list[int] = []
     for band in tab.bands:
         boxes = [book.layout.ranges[name] for name in band.names]
         cells += _list(book, boxes, words) if band.listed else _band_text(book, boxes, words)
         cells += _row_labels(book, boxes[0], env)
         labelled += [box for box in boxes if box.name not in book.blank] if labels_of(boxes[0].name) else []
+        tops.append(boxes[0].row - band.head)
+        if not any(box.name in book.results or _SCALED.fullmatch(box.name) for box in boxes):
+            last = max(box.row + box.rows - 1 for box in boxes)
+            folds.append((boxes[0].row - band.head + 1, last))  # the line with the names stays
         for box in boxes:
             ruler = _token_ruler(book, box, env) if _BY_TOKEN.fullmatch(box.name) else _ruler(book, box)
             _sort(chain(ruler, _filled(book, box, env)), cells, masses)
             masked += [box] if box.name.endswith(".scores") else []
             if _SCALED.fullmatch(box.name) and book.plan[box.name].args:
                 scales[box.name] = box
-    return Sheet(tab, cells, masses, scales, masked, labelled, _ladder(book, tab), list(charts_of(book, tab, env)))
+    square = [box for name, box in scales.items() if name.endswith(".pattern")]
+    charts = list(charts_of(book, tab, env))
+    numbers = [book.layout.ranges[name] for band in tab.bands for name in band.names]
+    numbers = [box for box in numbers if _style(book, box.name) in (Style.VALUE, Style.STEP)]
+    faces = scales, masked, labelled, _ladder(book, tab), charts
+    return Sheet(tab, cells, masses, *faces, folds=folds, square=square, tops=tops, numbers=numbers)
 
 
 def _ladder(book: Blueprint, tab: Tab) -> Ladder | None:
@@ -244,7 +257,8 @@ def _band_text(book: Blueprint, boxes: list[Range], words: Lesson) -> Iterator[C
     """Names, meaning, formulas, numpy lines: four rows above the ruler."""
     top, left = boxes[0].row - BAND, boxes[0].col
     for box in boxes:
-        yield _text(top, box.col, f"{box.name}  [{box.rows} x {box.cols}]", Style.NAME)
+        if box is boxes[0] or box.cols > 1 or box.col - left > boxes.index(box):  # else there is no room for it
+            yield _text(top, box.col, f"{box.name}  [{box.rows} x {box.cols}]", Style.NAME)
     yield _text(top + 1, left, words.meaning(boxes[0].name), Style.NOTE)
     computed = [box for box in boxes if book.plan[box.name].args]
     shown = computed[:1] if ".head" in boxes[0].name else computed
@@ -315,6 +329,8 @@ def _ruler(book: Blueprint, box: Range) -> Iterator[Cell | Mass]:
         for c in range(box.cols):
             text = f"{'qkv'[c // d]}{c % d // width}.{c % width}"
             yield _text(box.row - 1, box.col + c, text, Style.RULER)
+    elif head := _HEAD_OF.fullmatch(box.name):
+        yield _text(box.row - 1, box.col, f"head {head[1]}", Style.RULER)
     elif box.cols == 1 and book.layout.tab_of(box.name).group == "parameters":
         yield _text(box.row - 1, box.col, box.name, Style.NAME)
     elif box.cols > 1:
@@ -367,7 +383,10 @@ def _whole(values: NDArray[Any]) -> list[NDArray[Any]]:
 
 def _style(book: Blueprint, name: str) -> Style:
     style = next((style for pattern, style in _STYLES if pattern.fullmatch(name)), Style.VALUE)
-    return Style.INPUT if style is Style.WHOLE and book.plan.roles[name] is Role.INPUT else style
+    role = book.plan.roles[name]
+    if style is Style.VALUE:
+        return _ROLES.get(role) or (Style.VALUE if name in book.results else Style.STEP)
+    return Style.INPUT if style is Style.WHOLE and role is Role.INPUT else style
 
 
 def _sort(parts: Iterable[Cell | Mass], cells: list[Cell], masses: list[Mass]) -> None:

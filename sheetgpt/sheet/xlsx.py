@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 import xlsxwriter
@@ -20,90 +19,11 @@ from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import column
 from sheetgpt.sheet.blocks import Looks, splice
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Ladder, Sheet, Style
-from sheetgpt.sheet.contents import HEADS
 from sheetgpt.sheet.drawing import drawn
-from sheetgpt.sheet.layout import CHECK_WORDS, Range
+from sheetgpt.sheet.layout import Range
+from sheetgpt.sheet.looks import FORMATS, GIVEN, LINE, frame, spread
 
-_BLUE, _GREEN, _GREY, _SAND = "#DDEBF7", "#E2EFDA", "#7F7F7F", "#FFF2CC"
-_WRAPPED = {"text_wrap": True, "valign": "top"}
-_FORMATS: dict[Style, dict[str, object]] = {
-    Style.TITLE: {"bold": True, "font_size": 16},
-    Style.ASIDE: {"bold": True, "font_color": _GREY, "align": "right", "valign": "top"},
-    Style.WHERE: {"font_color": _GREY, **_WRAPPED},
-    Style.WHAT: {"font_size": 12, **_WRAPPED},
-    Style.WHY: {"font_size": 12, "italic": True, "font_color": "#404040", **_WRAPPED},
-    Style.WORDS: {"font_size": 12, "bold": True, "font_color": "#375623", **_WRAPPED},
-    Style.TRY: {"font_size": 12, "bg_color": "#FCE4D6", **_WRAPPED},
-    Style.LINK: {"underline": True, "font_color": "#0563C1"},
-    Style.HEADING: {"bold": True, "bottom": 1},
-    Style.NAME: {"bold": True, "font_color": "#1F3864"},
-    Style.NOTE: {},
-    Style.CODE: {"font_name": "Courier New", "font_color": "#375623"},
-    Style.RULER: {"font_color": _GREY, "align": "center", "bottom": 1},
-    Style.LABEL: {"font_color": "#1F3864", "align": "right", "bg_color": "#F2F2F2"},
-    Style.INPUT: {"bg_color": _SAND, "num_format": "0"},
-    Style.INPUT_TEXT: {"bg_color": _SAND, "bold": True, "font_size": 14, "num_format": "@"},
-    Style.KNOB: {"bg_color": _SAND, "bold": True, "font_size": 14, "border": 1, "border_color": "#BF9000"},
-    Style.GIVEN: {"bg_color": _SAND, "num_format": "0.000"},
-    Style.PARAMETER: {"bg_color": _BLUE, "num_format": "0.000"},
-    Style.VALUE: {"num_format": "0.000"},
-    Style.WHOLE: {"num_format": "0"},
-    Style.SHARE: {"num_format": "0.0%"},
-    Style.CHANCE: {"num_format": "0.0%;;"},
-    Style.TOKEN: {},
-    Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": _GREEN, "border": 1},
-    Style.PROBLEM: {"bold": True},
-    Style.LIGHT: {"bold": True, "align": "left"},
-    Style.GAP: {"num_format": "[=0]0;[<1]0.0E+00;General", "align": "center"},
-    Style.FOUND: {"align": "center"},
-    Style.RECORDED: {"align": "center", "bg_color": _SAND},
-    Style.BYTES: {"num_format": "0;;"},
-    Style.BLANK: {"bg_color": "#FFFF99", "border": 1, "border_color": "#BF9000"},
-    Style.STAGE: {"bold": True, "bg_color": "#D9E1F2", "border": 1},
-    Style.BOX: {"align": "center", "bg_color": "#F2F2F2", "border": 1, "font_color": "#0563C1"},
-    Style.BOX_NOTE: {"align": "center", "shrink": True, "font_color": "#404040"},
-    Style.ARROW: {"align": "center", "bold": True, "font_color": _GREY},
-    Style.COUNT: {"num_format": "#,##0"},
-    Style.TOTAL: {"bold": True, "num_format": "#,##0"},
-    Style.SHOWN: {"bold": True, "font_size": 12},
-    Style.SWITCH: {
-        "bg_color": _SAND,
-        "border": 1,
-        "border_color": "#BFBFBF",
-        "align": "center",
-        "num_format": "General",
-    },
-    Style.SENTENCE: {"bold": True, "font_size": 14},
-    Style.CHANGE: {"num_format": "+0.0%;-0.0%;0.0%"},
-    Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
-}
-# Prose is wrapped in cells that are merged over as many columns as make _PROSE characters; of a line so many fit.
-_PROSE = 120
-_LINE = {Style.WHERE: (128, 15.0), **dict.fromkeys((Style.WHAT, Style.WHY, Style.WORDS, Style.TRY), (118, 16.5))}
-_USUAL = 8.43  # width of a column that nobody has set
-_PRINT_ROWS, _PRINT_COLS = 130, 24  # a page shows the beginning of what is wider or longer
-_PRINTED_WHOLE = {  # on as many pages as it takes, to the last column
-    "check": CHECK_WORDS,
-    **dict.fromkeys(("contents", "contents_slice"), HEADS + 12),
-    "parameters": 7,
-    "compute": 14,
-    "glossary": 7,
-}
-_MAP = [(0, 0, 28), (1, 1, 13), *((c, c, 4 if c % 2 else 18) for c in range(2, HEADS)), (HEADS, HEADS + 99, 4)]
-_WIDTHS = {
-    "contents": _MAP,
-    "contents_slice": _MAP,
-    "check": [(0, 0, 26), (1, 1, 12), (2, 2, 10), (3, 3, 80), (4, 15, 16)],
-    "prompt": [(1, 1, 60)],
-    "prompt_fixed": [(1, 1, 60)],
-    "prompt_slice": [(1, 1, 60)],
-    "sampling": [(1, 11, 11)],
-    "generate": [(1, 1, 50), (2, 4, 14), (5, 5, 60)],
-    "merges": [(1, 200, 7)],
-    "glossary": [(0, 0, 30), (1, 6, 19), (7, 7, 24)],
-    "compute": [(0, 0, 24), (1, 14, 14), (7, 7, 3)],
-    "parameters": [(0, 0, 24), (3, 3, 14), (7, 7, 28), (8, 9, 68)],
-}
+_WIDE = 99.9994  # from here on a number loses two of its three decimals
 _MEANT_AS_TEXT = ("=", "+", "-", "@")  # a spreadsheet would take these for formulas if typed
 
 
@@ -202,14 +122,15 @@ class _Styles:
     """Formats of one workbook, each made once."""
 
     def __init__(self, book: Any) -> None:
-        self._plain = {style: book.add_format(look) for style, look in _FORMATS.items()}
+        self._plain = {style: book.add_format(look) for style, look in FORMATS.items()}
         self._plain[Style.PARAMETER]._get_xf_index()  # the first number is a short one
-        self._quoted = {style: book.add_format(look | {"quote_prefix": True}) for style, look in _FORMATS.items()}
+        self._quoted = {style: book.add_format(look | {"quote_prefix": True}) for style, look in FORMATS.items()}
         self.masked = book.add_format({"font_color": "#BFBFBF", "num_format": '"masked"'})
+        self.wide = book.add_format({"num_format": "0.0"})
         self.alarm = book.add_format({"font_color": "#FFFFFF", "bg_color": "#C00000"})
         self.mark = book.add_format({"bold": True, "bg_color": "#F8CBAD"})
         self.right = book.add_format({"font_color": "#1E4620", "bg_color": "#A9D08E"})
-        self.unanswered = book.add_format({"font_color": "#404040", "bg_color": _SAND})
+        self.unanswered = book.add_format({"font_color": "#404040", "bg_color": GIVEN})
         self.past = book.add_format({"font_color": "#BFBFBF"})
         self.padding = book.add_format({"font_color": "#BFBFBF", "bg_color": "#F2F2F2"})
 
@@ -230,11 +151,11 @@ class _Styles:
 
 
 def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
-    _frame(ws, sheet)
+    frame(ws, sheet)
     for cell in sheet.cells:
         if cell.kind in COMPUTED:
             continue
-        if cell.style in _LINE:
+        if cell.style in LINE:
             _prose(ws, sheet, cell, styles.of(cell))
             continue
         if _WRITE[cell.kind](ws, cell, styles.of(cell)) != 0:  # XlsxWriter leaves out what passes a limit
@@ -245,6 +166,9 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
         ws.conditional_format(*_corners(box), {"type": "cell", "criteria": "<", "value": -1e9, "format": styles.masked})
     for box in sheet.labelled:
         _format_where(ws, box, f'$A{box.row + 1}=""', styles.padding)
+    for box in sheet.numbers:  # after those, which win
+        wide = {"type": "cell", "criteria": "not between", "minimum": -_WIDE, "maximum": _WIDE, "format": styles.wide}
+        ws.conditional_format(*_corners(box), wide)
     for cell in (c for c in sheet.cells if c.style is Style.PROBLEM):
         here = Range("", sheet.tab.name, cell.row, cell.col, 1, 1)
         _format_where(ws, here, f"LEN({a1(cell.row, cell.col)})>0", styles.alarm)
@@ -295,30 +219,12 @@ _SIGNED_SCALE = {
 }
 
 
-def _frame(ws: Any, sheet: Sheet) -> None:
-    for first, last, width in ((0, 0, 18), *_WIDTHS.get(sheet.tab.lesson, ())):
-        ws.set_column(first, last, width)
-    ws.freeze_panes(2, 1)  # title and links
-    ws.set_landscape()
-    last, columns = max(c.row for c in sheet.cells), _PRINTED_WHOLE.get(sheet.tab.lesson)
-    ws.fit_to_pages(1, 0 if columns else 1)
-    ws.print_area(0, 0, last if columns else min(last, _PRINT_ROWS), columns or _PRINT_COLS)
-    if sheet.tab.group == "parameters":
-        ws.set_tab_color("#9DC3E6")
-
-
 def _prose(ws: Any, sheet: Sheet, cell: Cell, look: Any) -> None:
     """Text wrapped in merged cells, and a row as high as it needs."""
-    wide = {c: width for first, last, width in _WIDTHS.get(sheet.tab.lesson, ()) for c in range(first, last + 1)}
-    last, room = cell.col, float(wide.get(cell.col, _USUAL))
-    while room < _PROSE:
-        last += 1
-        room += wide.get(last, _USUAL)
+    last, height = spread(sheet, cell)
     ws.merge_range(cell.row, cell.col, cell.row, last, "", look)
     _text(ws, cell, look)
-    most, height = _LINE[cell.style]
-    lines = sum(max(1, len(wrap(part, int(most * room / _PROSE)))) for part in str(cell.body).split("\n"))
-    ws.set_row(cell.row, height * lines + 2)
+    ws.set_row(cell.row, height)
 
 
 def _text(ws: Any, cell: Cell, look: Any) -> Any:
