@@ -24,7 +24,15 @@ from sheetgpt.sheet.cells import Cell, Kind, Sheet, Style
 from sheetgpt.sheet.layout import Range, Tab
 from sheetgpt.sheet.xlsx import write
 
-PICTURES = {"Prompt": 1, "h0 attention": 1, "h1 attention": 1, "Next token": 1, "Token map": 1, "GELU": 1}
+PICTURES = {
+    "Prompt": 1,
+    "Sampling": 1,
+    "h0 attention": 1,
+    "h1 attention": 1,
+    "Next token": 1,
+    "Token map": 1,
+    "GELU": 1,
+}
 
 
 @pytest.fixture(scope="module")
