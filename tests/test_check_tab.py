@@ -19,13 +19,15 @@ from sheetgpt.plan.checks import ALL, LIMIT
 from sheetgpt.plan.stages import Stages
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.checktab import rows_of
+from sheetgpt.sheet.contents import LIGHT
 from sheetgpt.sheet.edit import edit
+from sheetgpt.sheet.layout import HEAD
 from sheetgpt.sheet.lessons import lesson
 from tests.mutants import Mutant, cell, formula, make
 
 needs_office = pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
 ENGINES = ["ironcalc", pytest.param("libreoffice", marks=needs_office), "formulas"]
-CONTENTS = (4, 1)
+CONTENTS = (HEAD - 1, LIGHT)
 
 
 def lights(book: Blueprint, path: Path, engine: str = "ironcalc") -> tuple[str, str, dict[str, object]]:
