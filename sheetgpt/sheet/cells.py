@@ -68,6 +68,7 @@ class Style(StrEnum):
     BOX = "box"  # a tab on it
     BOX_NOTE = "box_note"  # what stands below a box
     ARROW = "arrow"
+    COLUMN = "column"  # a heading above numbers
     COUNT = "count"  # a whole number that may be long
     TOTAL = "total"  # what such numbers add up to
     SHOWN = "shown"  # a text that stands somewhere else

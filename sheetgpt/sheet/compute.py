@@ -11,11 +11,13 @@ from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.cells import Cell, Style
 from sheetgpt.sheet.layout import COMPUTE_COLUMNS, Tab
 from sheetgpt.sheet.lessons import Lesson
+from sheetgpt.sheet.lower import lower
 
 _TABLES = {"block": "One block, step by step", "stages": "The whole model"}
 _LINES = {"total": "All", "counted": "Counted in the plan"}
 _WHOSE = {"one": "for one token more: the last one", "all": "for all rows of tokens, empty ones too"}
 _WORDS = COMPUTE_COLUMNS["one"] + 2  # column of what a size means
+_FORMULAS = COMPUTE_COLUMNS["all"] + len(KINDS) + 2  # column of how multiplications are counted
 
 
 def told(book: Blueprint, tab: Tab, words: Lesson) -> Iterator[Cell]:
@@ -25,10 +27,12 @@ def told(book: Blueprint, tab: Tab, words: Lesson) -> Iterator[Cell]:
         _, *at, last = box.name.split(".")
         table = at[-1] if at else ""
         if table in _TABLES:
-            yield from _headings(book, box.row, _TABLES[table])
+            yield from _headings(book, box.row, table)
             names = book.plan.row_names[f"compute.{table}"]
-            for row, name in enumerate(names, box.row):
-                yield text(row, 0, f"{name}{_step(name)}", Style.NAME)
+            formulas = lower(book.plan, box.name, book.layout.ranges)
+            for r, (name, written) in enumerate(zip(names, formulas, strict=True)):
+                yield text(box.row + r, 0, f"{name}{_step(name)}", Style.NAME)
+                yield text(box.row + r, _FORMULAS, str(written).strip("{}"), Style.CODE)
         elif at:
             yield text(box.row, 0, _LINES.get(table) or _LINES[last], Style.NAME)
         else:
@@ -36,12 +40,15 @@ def told(book: Blueprint, tab: Tab, words: Lesson) -> Iterator[Cell]:
             yield text(box.row, _WORDS, words.meaning(box.name))
 
 
-def _headings(book: Blueprint, row: int, title: str) -> Iterator[Cell]:
-    yield text(row - 2, 0, title, Style.HEADING)
+def _headings(book: Blueprint, row: int, table: str) -> Iterator[Cell]:
+    yield text(row - 1, _FORMULAS, "multiplications for one token, by formula", Style.HEADING)
+    yield text(row - 2, 0, _TABLES[table], Style.HEADING)
     for whose, words in _WHOSE.items():
         yield text(row - 2, COMPUTE_COLUMNS[whose], words, Style.NAME)
         for col, kind in enumerate(KINDS, COMPUTE_COLUMNS[whose]):
-            yield text(row - 1, col, _said(book, kind), Style.HEADING)
+            yield text(row - 1, col, _said(book, kind), Style.COLUMN)
+    if table == "stages":
+        yield text(row - 1, COMPUTE_COLUMNS["all"] + len(KINDS), "tokens", Style.COLUMN)
 
 
 def _said(book: Blueprint, kind: str) -> str:

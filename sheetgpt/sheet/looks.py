@@ -55,6 +55,7 @@ FORMATS: dict[Style, dict[str, object]] = {
     Style.BOX: {"align": "center", "bg_color": "#F2F2F2", "border": 1, "font_color": "#0563C1"},
     Style.BOX_NOTE: {"align": "center", "shrink": True, "font_color": "#404040"},
     Style.ARROW: {"align": "center", "bold": True, "font_color": _GREY},
+    Style.COLUMN: {"bold": True, "bottom": 1, "align": "right"},
     Style.COUNT: {"num_format": "#,##0"},
     Style.TOTAL: {"bold": True, "num_format": "#,##0"},
     Style.SWITCH: {
@@ -109,7 +110,7 @@ _WHOLE = {  # printed to which column, on as many pages as it takes
     "check": CHECK_WORDS,
     **dict.fromkeys(("contents", "contents_slice"), HEADS + 12),
     "parameters": 7,
-    "compute": 14,
+    "compute": 20,
     "glossary": 7,
 }
 _LONG = frozenset({"attention", "points", "matmul", "hand"})  # tabs that may take several pages

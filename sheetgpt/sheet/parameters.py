@@ -52,7 +52,8 @@ def _rows(book: Blueprint) -> _Rows:
 
 
 def _headings(row: int, words: tuple[str, ...]) -> Iterator[Cell]:
-    return (text(row, col, word, Style.HEADING) for col, word in enumerate(words))
+    styles = dict.fromkeys((ROWS, COLUMNS, NUMBERS, SHARE), Style.COLUMN)
+    return (text(row, col, word, styles.get(col, Style.HEADING)) for col, word in enumerate(words))
 
 
 def _stages(book: Blueprint, row: int, numbers: str, stages: str) -> Iterator[Cell]:
