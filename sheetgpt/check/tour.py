@@ -25,7 +25,7 @@ from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.book import Formula
 from sheetgpt.sheet.grid import Grid, Value
 from sheetgpt.sheet.labels import labels_of
-from sheetgpt.sheet.layout import HEAD, Band, Range, Tab
+from sheetgpt.sheet.layout import HEAD, Range, Tab
 from sheetgpt.sheet.lessons import Lesson
 from sheetgpt.sheet.slots import tab_lesson
 
@@ -139,14 +139,28 @@ class Tour:
         """What there is to say of a tab."""
         book = self.found.blueprint
         lesson = tab_lesson(book, tab)
-        parts = list(self._checks(tab)) if tab.lesson == "check" else [self._part(band, lesson) for band in tab.bands]
+        checks = tab.lesson == "check"
+        parts = list(self._checks(tab)) if checks else [self._part(names, lesson) for names in self._groups(tab)]
         texts = [] if parts else list(self._texts(tab))
         return Step(self.tabs.index(tab) + 1, tab, lesson, parts, texts)
 
     # ---- places
 
-    def _part(self, band: Band, lesson: Lesson) -> Part:
-        names = band.names
+    def _groups(self, tab: Tab) -> list[list[str]]:
+        """The bands of a tab; numbers that stand alone, one below the other, are one group."""
+        plan = self.found.blueprint.plan
+        groups: list[list[str]] = []
+        before = False
+        for band in tab.bands:
+            alone = all(plan[name].shape == (1, 1) and name not in plan.text for name in band.names)
+            if alone and before and len(groups[-1]) < _COLS:
+                groups[-1] += band.names
+            else:
+                groups.append(list(band.names))
+            before = alone
+        return groups
+
+    def _part(self, names: Sequence[str], lesson: Lesson) -> Part:
         if all(_HEADS.fullmatch(name) for name in names):
             return self._heads(names, lesson)
         said: set[str] = set()

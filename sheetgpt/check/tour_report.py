@@ -177,7 +177,7 @@ def cell(value: Any, share: bool = False, wide: bool = False) -> str:
             return "no number"
         if share:
             return f"{100 * value:.1f}%"
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e9 else f"{value:.4g}"
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e12 else f"{value:.4g}"
     return _cut(str(value), _TEXT) if wide else _cell(str(value))
 
 
