@@ -20,6 +20,7 @@ Env = Mapping[str, Array]
 K = TypeVar("K")
 V = TypeVar("V")
 _ROWS = 1024  # of a vocabulary, multiplied at a time
+_TALL = 32  # so many times more rows than columns of a product: it is one of a vocabulary
 
 
 def _rows(ids: Array) -> NDArray[np.intp]:
@@ -39,23 +40,37 @@ def _gather(table: Array, ids: Array) -> Array:
 
 
 def _matmul(a: Array, b: Array) -> Array:
-    """Matrix product; times a column it is summed row by row in one order, so that equal rows give equal numbers."""
-    if b.shape[1] != 1:
+    """Matrix product; of a vocabulary it is summed row by row in one order, so that equal rows give equal numbers."""
+    if 1 < b.shape[1] and len(a) < _TALL * b.shape[1]:
         return np.asarray(a @ b)
-    parts = (a[start : start + _ROWS] for start in range(0, len(a), _ROWS))
-    return np.concatenate([(part * b[:, 0]).sum(axis=1, keepdims=True) for part in parts])
+    parts = [a[start : start + _ROWS] for start in range(0, len(a), _ROWS)]
+    return np.vstack([np.stack([(part * column).sum(axis=1) for column in b.T], axis=1) for part in parts])
 
 
 def _largest(column: Array, k: Array) -> Array:
     return np.asarray(np.sort(column, axis=0)[::-1][_rows(k) - 1] + 0 * column.sum())  # NaN if any is
 
 
-def _whereis(wanted: Array, column: Array, ids: Array) -> Array:
-    """For the j-th occurrence of a value in `wanted`, the j-th place where `column` has it."""
-    out = np.empty_like(wanted, dtype=float)
-    for row, value in enumerate(wanted[:, 0]):
-        nth = int((wanted[: row + 1, 0] == value).sum())
-        out[row, 0] = ids[column[:, 0] == value][nth - 1, 0]
+def _smallest(column: Array, k: Array) -> Array:
+    return np.asarray(np.sort(column, axis=0)[_rows(k) - 1] + 0 * column.sum())
+
+
+def _leaders(x: Array, size: Array) -> Array:
+    return np.asarray((np.sort(x, axis=0)[::-1][: int(size)] + 0 * x.sum(axis=0)).T)
+
+
+def _whereis(wanted: Array, table: Array, ids: Array) -> Array:
+    """For the j-th occurrence of a value in `wanted`, the j-th place where the column has it."""
+    if table.shape[1] == 1:
+        return _places(wanted[:, 0], table[:, 0], ids[:, 0])[:, None]
+    return np.array([_places(row, column, ids[:, 0]) for row, column in zip(wanted, table.T, strict=True)])
+
+
+def _places(wanted: Array, column: Array, ids: Array) -> Array:
+    out = np.full(len(wanted), np.nan)
+    for i, value in enumerate(wanted):
+        found, nth = ids[column == value], int((wanted[: i + 1] == value).sum())
+        out[i] = found[nth - 1] if nth <= len(found) else np.nan
     return out
 
 
@@ -192,6 +207,19 @@ def _finite(x: Array) -> Array:
     return np.asarray(np.isfinite(x).sum(keepdims=True), dtype=float)
 
 
+def _visible(x: object) -> str:
+    return (x if isinstance(x, str) else f"{x:.15g}").replace(" ", "␣")
+
+
+def _exactly(x: Array, texts: Array) -> Array:
+    first = {text: float(row) for row, text in reversed(list(enumerate(texts[:, 0])))}
+    return np.array([[first.get(text, NONE) for text in row] for row in x])
+
+
+def _usable(x: Array, other: Array) -> Array:
+    return x if x.dtype == object else np.where(np.isnan(x), other, x)
+
+
 def _join(x: float | str, y: float | str) -> str:
     return "".join(part if isinstance(part, str) else f"{part:.0f}" for part in (x, y))
 
@@ -232,6 +260,9 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "worst": lambda *parts: np.max([np.abs(x).max() for x in parts], keepdims=True),
     "numbers": _finite,
     "unlit": lambda x: (~np.isin(x, ("OK", "no answer"))).sum(keepdims=True).astype(float),
+    "colmax": lambda x: x.max(axis=0)[:, None],
+    "colsum": lambda x: x.sum(axis=0)[:, None],
+    "leaders": _leaders,
     "rowmean": lambda x: x.mean(axis=1, keepdims=True),
     "rowvar": lambda x: x.var(axis=1, keepdims=True),
     "rowmax": lambda x: x.max(axis=1, keepdims=True),
@@ -263,13 +294,17 @@ NUMPY: dict[str, Callable[..., Array]] = {
     "contraction": _each(_contraction),
     "suffixes": _suffixes,
     "utf8": _utf8,
-    "usable": lambda x, _: x,
+    "visible": _each(_visible, object),
+    "exactly": _exactly,
+    "usable": _usable,
     "spell": _spell,
     "ladder": _ladder,
     "drawn": _drawn,
     "rung": _rung,
     "pick": lambda x, n: x[_rows(np.atleast_2d(n)) - 1],
+    "picks": lambda n, *tables: np.vstack([x[_rows(n) - 1] for x in tables]),
     "largest": _largest,
+    "smallest": _smallest,
     "whereis": _whereis,
     "concat": lambda *parts: np.hstack(parts),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,24 @@ def inputs(plan: Plan, prompt: str, ids: list[int], tokenizer: Tokenizer) -> dic
     texts = [tokenizer.visible(i) for i in ids] + [""] * (n_rows - len(ids))
     values |= {name: np.arange(plan[name].shape[0], dtype=float)[:, None] for name in COUNTED if name in plan}
     values["prompt.tokens"] = np.array(texts, dtype=object)[:, None]
-    values |= starts(plan)
+    values |= starts(plan, values)
     names = (name for name, role in plan.roles.items() if role in (Role.INPUT, Role.KNOB))
     return {name: values[name] for name in names if not name.startswith(AT + ".")}
 
 
-def starts(plan: Plan) -> dict[str, NDArray[Any]]:
-    """What the plan itself gives: constants, and what stands in knobs before anybody has turned them."""
-    kinds = {name: object if name in plan.text else float for name in plan.starts}
-    return {name: np.full(plan[name].shape, start, kinds[name]) for name, start in plan.starts.items()}
+def starts(plan: Plan, given: Env = MappingProxyType({})) -> dict[str, NDArray[Any]]:
+    """What the plan itself gives: constants, and what stands in knobs before anybody has turned them.
+
+    Words are chosen from the vocabulary that is `given`; without one there are none.
+    """
+    out = {}
+    for name, start in plan.starts.items():
+        if callable(start) and "vocab.text" not in given:
+            continue
+        kind = object if name in plan.text else float
+        value = [[word] for word in start(given["vocab.text"][:, 0].tolist())] if callable(start) else start
+        out[name] = np.full(plan[name].shape, np.array(value, kind), kind)
+    return out
 
 
 def recorded(plan: Plan, weights: Env) -> dict[str, NDArray[Any]]:

@@ -96,7 +96,7 @@ def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
 
 def _played(book: Blueprint, own: Env) -> Env:
     """Knobs as they stand: whoever turned one did no wrong. One that holds no value of its kind is as it began."""
-    begun = {name: value for name, value in starts(book.plan).items() if book.plan.roles[name] is Role.KNOB}
+    begun = {name: value for name, value in starts(book.plan, own).items() if book.plan.roles[name] is Role.KNOB}
     return {name: np.where(failed(own[name]), begun[name], own[name]) for name in begun}
 
 

@@ -135,7 +135,7 @@ class _Check:
 
     def _turned(self) -> Iterator[Knob]:
         """Cells that are meant to be changed, and have been."""
-        at_first = starts(self.plan)
+        at_first = starts(self.plan, self.wanted)
         for name in (name for name, role in self.plan.roles.items() if role is Role.KNOB):
             box = self.ranges[name]
             for at in np.ndindex(box.rows, box.cols):

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sheetgpt.models.config import ModelConfig
+from sheetgpt.plan.lens import FINAL
 from sheetgpt.plan.ops import FINGERPRINT, Expr, Scalar, apply
 from sheetgpt.plan.plan import Plan
 from sheetgpt.plan.stages import Stages
@@ -174,7 +175,8 @@ def _product(p: Plan, out: str, layer: str, into: str) -> dict[str, Expr]:
 def _logits(p: Plan, config: ModelConfig) -> dict[str, Expr]:
     logits, probs, w = p["logits"], p["probs"], p[config.head_name]
     foretold = (_ones(logits).T @ w) @ p["ln_f.last"].T
-    return {
+    lens = {f"{FINAL}.same": _relative(p[FINAL] - logits, logits)} if FINAL in p else {}
+    return lens | {
         "logits.product": _relative(apply("sum", logits) - foretold, logits) / config.n_vocab,
         "probs.total": apply("worst", apply("sum", probs) - 1),
         "probs.positive": apply("worst", apply("where", probs < 0, probs, 0)),

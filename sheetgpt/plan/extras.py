@@ -14,14 +14,26 @@ from sheetgpt.plan.asked import Asked
 from sheetgpt.plan.compute import add_compute
 from sheetgpt.plan.hand import add_hand
 from sheetgpt.plan.heads import add_heads
+from sheetgpt.plan.lens import add_lens
 from sheetgpt.plan.loop import add_loop
 from sheetgpt.plan.plan import Plan, Role
+from sheetgpt.plan.playground import add_playground
 from sheetgpt.plan.points import add_points
 from sheetgpt.plan.sampling import add_sampling
 from sheetgpt.plan.surgery import add_surgery
 
 # in the order in which a card names them
-EXTRAS: tuple[str, ...] = ("surgery", "points", "heads", "sampling", "generate", "hand", "compute")
+EXTRAS: tuple[str, ...] = (
+    "surgery",
+    "points",
+    "heads",
+    "sampling",
+    "generate",
+    "hand",
+    "compute",
+    "lens",
+    "playground",
+)
 _RECORDED = frozenset({"surgery", "generate"})  # extras with records
 
 
@@ -34,6 +46,8 @@ _ADD: dict[str, Add] = {
     "compute": add_compute,
     "sampling": add_sampling,
     "generate": add_loop,
+    "lens": add_lens,
+    "playground": add_playground,
 }
 
 

@@ -105,7 +105,7 @@ def prompt_given(p: Plan, config: ModelConfig, n_rows: int, stages: Stages) -> t
     return n, pos, ids
 
 
-def answered(live: Live | None, n: Expr, x: Expr, none: Scalar) -> Expr:
+def answered(live: Live | bool | None, n: Expr, x: Expr, none: Scalar) -> Expr:
     """`x`, or `none` where a typed prompt has no answer."""
     return apply("where", n <= 0, none, x) if live else x
 

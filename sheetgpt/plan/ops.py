@@ -99,6 +99,11 @@ def concat(*parts: Expr) -> Expr:
     return Expr("concat", parts, (rows.pop(), sum(p.shape[1] for p in parts)))
 
 
+def leaders(x: Expr, size: int) -> Expr:
+    """The largest numbers of each column, in order: a row for each column, `size` of them."""
+    return replace(apply("leaders", x, size), shape=(x.shape[1], size))
+
+
 def spell(offset: Expr, size: Expr, offsets: Expr, data: Expr, width: int) -> Expr:
     """The bytes of each word in `width` columns, 0 after its end.
 
@@ -195,6 +200,10 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "rowsum": lambda a: (a[0], 1),
     "rowcount": lambda a: (a[0], 1),  # how many are 0 or more
     "apart": _apart,  # the largest gap to a row of the same length, relative to 1 + its number
+    # of each column, one below the other: what is computed there may be an expression
+    "colmax": lambda a: (a[1], 1),
+    "colsum": lambda a: (a[1], 1),
+    "leaders": lambda a, size: (a[1], 1),  # the largest numbers, in order: see `leaders`
     # a formula of its own for each row
     "stack": lambda *parts: (len(parts), 1),  # numbers one below the other
     # rows, columns, numbers, sum, sum of squares, and the sum of each number times sin(row) cos(column), from 1
@@ -211,8 +220,11 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "gather": _rows_of,  # rows of a table by number from 0; of a table of one column, an entry for each number
     "item": lambda table, row, col: _broadcast(row, col),  # one entry of a table, both numbers from 0
     "pick": lambda a, n: (1, a[1]),  # row n, from 1
+    "picks": lambda n, *tables: (len(tables), tables[0][1]),  # row n, from 1, of several tables
     "largest": lambda a, k: k,  # the k-th largest of a column, for a column of k
-    "whereis": lambda v, a, i: v,  # i where a equals v; the j-th such i for the j-th equal v
+    "smallest": lambda a, k: k,
+    # i where a equals v; the j-th such i for the j-th equal v; a row of v belongs to each of several columns of a
+    "whereis": lambda v, a, i: v,
     "find": lambda v, a: v,  # the first row, from 0, at which a equals v
     # how many of the largest numbers of a column have weights that add up to less than is wanted, bit by bit from the
     # highest: so many tried, the least number among them, what those from it on weigh, how many are too few for sure
@@ -226,6 +238,8 @@ SHAPE: dict[str, Callable[..., Shape]] = {
     "suffixes": lambda text, rows: rows,  # the text from each character on; empty after its end
     "contraction": _column,  # 2 or 3 where the text begins with 's 't 're 've 'm 'll 'd, else 0
     "utf8": lambda code, size: (code[0], 4),  # the bytes of a character; 0 where it has fewer
+    "visible": _broadcast,  # a text with ␣ for each space
+    "exactly": lambda x, texts: x,  # the first row, from 0, of a column of texts that is x to the letter; -1 if none
     "join": _broadcast,  # one text, or whole number, and then the other
     "exact": _broadcast,  # whether two texts are equal, capitals and all
     "typed": lambda a: a,  # a token as it is typed: spaces, line feeds and tabs for the signs that show them
@@ -245,11 +259,13 @@ READS_CELLS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("rowmean", "rowvar", "rowmax", "rowsum", "rowcount"), (0,)),
     **dict.fromkeys(("cumsum", "runs", "countdown", "contraction"), (0,)),
     **dict.fromkeys(("above", "below", "find", "locate"), (1,)),
-    **dict.fromkeys(("gather", "item", "pick", "largest"), (0,)),
+    **dict.fromkeys(("gather", "item", "pick", "largest", "smallest", "leaders"), (0,)),
     "lehmer": (1,),
     "nucleus": (0, 1),
     **dict.fromkeys(("exact", "typed", "isnumber"), ()),
-    **dict.fromkeys(("length", "istext", "code", "char", "without", "usable", "normal"), ()),
+    **dict.fromkeys(("length", "istext", "code", "char", "without", "usable", "normal", "visible"), ()),
+    **dict.fromkeys(("colmax", "colsum"), ()),
+    **dict.fromkeys(("picks", "exactly"), (1,)),
     "whereis": (0, 1, 2),
     "suffixes": (0, 1),
     "apart": (0, 1),
@@ -265,4 +281,4 @@ READS_CELLS: dict[str, tuple[int, ...]] = {
 VIEWS = frozenset({"columns", "concat"})
 
 # Ops whose value is text whatever their arguments are.
-TEXTS = frozenset({"char", "without", "suffixes", "drawn", "join", "typed"})
+TEXTS = frozenset({"char", "without", "suffixes", "drawn", "join", "typed", "visible"})

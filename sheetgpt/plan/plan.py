@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -24,7 +24,8 @@ _HANDS_ON = {
 }
 
 
-Start = Scalar | Sequence[Sequence[Scalar]]  # one value for all cells, or one for each
+Choice = Callable[[Sequence[str]], Sequence[str]]  # the words of a place, chosen from the vocabulary's texts
+Start = Scalar | Sequence[Sequence[Scalar]] | Choice  # one value for all cells, or one for each, or a choice of words
 
 
 class Role(StrEnum):
@@ -126,7 +127,7 @@ class Plan(Mapping[str, Expr]):
 
 
 def _is_text(start: Start) -> bool:
-    return isinstance(start, str) or (isinstance(start, Sequence) and isinstance(start[0][0], str))
+    return callable(start) or isinstance(start[0][0] if isinstance(start, Sequence) else start, str)
 
 
 def _named_inputs(expr: Expr) -> Iterator[Expr]:

@@ -75,6 +75,9 @@ class Style(StrEnum):
     SWITCH = "switch"  # a number to turn: 1 at first
     SENTENCE = "sentence"  # what a tab has to say
     CHANGE = "change"  # of a share: more or less
+    WORD = "word"  # that a reader types
+    COSINE = "cosine"  # from -1 to 1, or less for nothing, which is not shown
+    DISTANCE = "distance"  # 0 or more, or less for nothing, which is not shown
     SPARSE = "sparse"  # a whole number, or nothing: what is below 0 or beyond any id is not shown
 
 
@@ -129,6 +132,7 @@ class Chart(NamedTuple):
     across: str = ""  # what the axes are
     up: str = ""
     size: tuple[int, int] = (480, 288)  # pixels
+    ranks: bool = False  # numbers from 1 on, the small ones drawn large
 
 
 class Sheet(NamedTuple):

@@ -48,6 +48,8 @@ def _charts(book: Blueprint, tab: Tab) -> Iterator[Chart]:
         yield _curve(ranges, config.n_layer, tab.name)
     elif tab.lesson == "surgery":
         yield _before_and_after(ranges)
+    elif tab.lesson == "lens":
+        yield from _lens(ranges)
 
 
 def _beside(box: Range) -> tuple[int, int]:
@@ -98,3 +100,13 @@ def _before_and_after(ranges: Mapping[str, Range]) -> Chart:
     both = Series("as built", was, text), Series("now", now, text)
     title = "The tokens that were likeliest: probability as built, and now"
     return Chart("column", title, both, was.row + was.rows + 2, text.col, size=(640, 320))
+
+
+def _lens(ranges: Mapping[str, Range]) -> Iterator[Chart]:
+    """How the final answer rises, block after block."""
+    row, col = _beside(ranges["lens.share"])
+    chance, rank = (Series(name, ranges[f"lens.{name}"], ranges["lens.depth"]) for name in ("prob", "rank"))
+    title, across = "Probability of the final answer, block after block", "blocks behind it"
+    yield Chart("line", title, (chance,), row, col, across, "probability", _LIST)
+    title = "Its rank among all tokens: 1 is the likeliest"
+    yield Chart("line", title, (rank,), row + _LIST[1] // 20 + 1, col, across, "rank", _LIST, ranks=True)

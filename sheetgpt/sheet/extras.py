@@ -24,6 +24,8 @@ def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
     logit = (Band(("hand.id", "hand.logit")), *_stack("hand.w", "hand.product"))
     yield Tab("One logit", "hand", (*logit, Band(("hand.columns",))))
     yield Tab("Compute", "compute", tuple(_compute()))
+    yield Tab("Logit lens", "lens", _lens())
+    yield Tab("Playground", "playground", _playground())
 
 
 def _sampling() -> Iterator[Band]:
@@ -94,3 +96,31 @@ def _compute() -> Iterator[Band]:
         yield Band((*names, *(["compute.all.rows"] if table == "stages" else [])))
     yield Band(("compute.one.counted", "compute.all.counted"))
     yield from _stack("compute.same", "compute.parameters", "compute.thumb", "compute.work", "compute.ratio")
+
+
+def _lens() -> tuple[Band, ...]:
+    """What the model would say at each depth; below it how that is computed."""
+    said = _of("lens", "depth rank prob text share", listed=True)
+    scores = _of("lens", "max sum answer logit id", listed=True)
+    norm = (_of("lens", "last"), _of("lens", "mean var"), _of("lens", "normalized"), _of("lens", "out"))
+    return said, scores, *norm, _of("lens", "logits")
+
+
+def _playground() -> tuple[Band, ...]:
+    """Three games with typed words; below them what they are computed from."""
+    typed = "word seen id said"
+    nearest = _of("near", "rank alike.text alike.id alike.value close.text close.id close.value", listed=True)
+    best = _of("analogy", "rank best.text best.id best.value best.distance best.given", listed=True)
+    table = _of("cosines", "word seen id table said", listed=True)
+    columns = ("near.norm", "near.cosine", "near.distance", "analogy.cosine")
+    return (
+        *(_of("near", typed, listed=True), nearest),
+        *(_of("analogy", typed, listed=True), best, table),
+        *(_of("near", "vector"), _of("analogy", "lacking"), _of("analogy", "vector"), _of("analogy", "target")),
+        *(_of("analogy", "best.vector"), _of("cosines", "norm"), _of("cosines", "vector")),
+        Band(columns, listed=True),
+    )
+
+
+def _of(at: str, places: str, *, listed: bool = False) -> Band:
+    return Band(tuple(f"{at}.{place}" for place in places.split()), listed=listed)

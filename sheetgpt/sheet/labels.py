@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _OF_WORDS = {"logits", "probs.exp", "probs", "sample.exp", "sample.probs", "sample.upto"}
-VOCABULARY_ROWS = frozenset({"vocab.id", "vocab.text", "vocab.bytes"}) | _OF_WORDS
+_OF_TOKENS = {"lens.logits", "near.norm", "near.cosine", "near.distance", "analogy.cosine"}
+VOCABULARY_ROWS = frozenset({"vocab.id", "vocab.text", "vocab.bytes"}) | _OF_WORDS | _OF_TOKENS
 # The first pattern that fits a place's name tells which place's cells label its rows.
 _LABELS = [
     (re.compile(r"chars\.(n|odd)|words\.(n|longest|unknown|total)"), ""),
@@ -17,6 +18,7 @@ _LABELS = [
     (re.compile(r"(sample|generate)\..*"), ""),
     (re.compile(r"compute\..*|ln_f\.last|view\.(block|head)"), ""),
     (re.compile(r"surgery\..*|h\d+\.(on|scale)"), ""),
+    (re.compile(r"(lens|near|analogy|cosines)\..*"), ""),
     (re.compile(r"curve\..*|points\.(count|mean|.*\.(spread|scale|who))|h\d+\.mlp\..*\.last"), ""),
     (re.compile(r".*"), "prompt.tokens"),
 ]

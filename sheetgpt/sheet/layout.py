@@ -73,6 +73,11 @@ class Range(NamedTuple):
         first, last = (cell(self.row + r, c) for c in (self.col, self.col + self.cols - 1))
         return f"{self._prefix(seen_from)}{first}:{last}" if self.cols > 1 else self._prefix(seen_from) + first
 
+    def col_ref(self, c: int, seen_from: str) -> str:
+        """Absolute reference to one column."""
+        first, last = (fixed(r, self.col + c) for r in (self.row, self.row + self.rows - 1))
+        return f"{self._prefix(seen_from)}{first}:{last}"
+
     def ruler(self, c: int) -> str:
         """Address of the ruler cell above column `c`: it holds the column's number from 0."""
         return f"{column(self.col + c)}${self.row}"

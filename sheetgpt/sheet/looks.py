@@ -68,6 +68,9 @@ FORMATS: dict[Style, dict[str, object]] = {
     Style.SENTENCE: {"bold": True, "font_size": 14},
     Style.CHANGE: {"num_format": "+0.0%;-0.0%;0.0%"},
     Style.SHOWN: {"bold": True, "font_size": 12},
+    Style.WORD: {"bg_color": GIVEN, "bold": True, "border": 1, "border_color": "#BF9000", "num_format": "@"},
+    Style.COSINE: {"num_format": '[<-1.5]"";0.000'},
+    Style.DISTANCE: {"num_format": '[<0]"";0.000'},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
 # Prose is wrapped in cells that are merged over as many columns as make _PROSE characters; of a line so many fit.
@@ -91,6 +94,8 @@ _WIDTHS: dict[str, list[tuple[int, int, float]]] = {
     "merges": [(1, 200, 7)],
     "sampling": [(1, 11, 11)],
     "generate": [(1, 1, 50), (2, 4, 14), (5, 5, 60)],
+    "lens": [(7, 11, 11)],
+    "playground": [(1, 1, 14), (3, 3, 14)],
     "glossary": [(0, 0, 30), (1, 6, 19), (7, 7, 24)],
     "compute": [(0, 0, 24), (1, 14, 14), (7, 7, 3)],
     "parameters": [(0, 0, 24), (3, 3, 14), (7, 7, 28), (8, 9, 68)],

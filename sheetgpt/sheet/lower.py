@@ -50,8 +50,9 @@ ARRAY: dict[str, tuple[str, int, tuple[int, ...]]] = {
 # The same of one cell, of which IronCalc takes no COUNTIF.
 ONE_CELL = {"unlit": ('IFERROR(IF(OR({0}="OK",{0}="no answer"),0,1),1)', 9, (0,))}
 
-# Of any number of arguments: `_text` and `_cell_text` write these themselves.
-OF_MANY = frozenset({"worst", "stack"})
+# Of any number of arguments, or of an expression over whole columns: `_text` and `_cell_text` write these themselves.
+OF_MANY = frozenset({"worst", "stack", "colmax", "colsum"})
+_DOWN = {"colmax": "MAX", "colsum": "SUM"}
 
 # Whole-range reductions give one value from many cells without array evaluation.
 REDUCES = frozenset({"max", "sum", "argmax", "numbers", "unlit"})
@@ -95,6 +96,10 @@ class Here:
         """All cells of another place."""
         return other.name
 
+    def down(self, other: Range) -> str:
+        """The column of another place, of several, that this row is about."""
+        return self.whole(other) if other.cols == 1 else other.col_ref(self.r, self.box.tab)
+
     def own(self, c: int, down: int = 0) -> str:
         """A cell of this place, by column, in this row or `down` rows below it."""
         return self.box.cell(self.r + down, c, self.box.tab)
@@ -124,8 +129,9 @@ def _gather(here: Here, table: Range, ids: Arg) -> str:
 
 def _whereis(here: Here, wanted: Range, column: Range, ids: Range) -> str:
     value = here.at(wanted)
-    so_far = f"{wanted.anchor}:{value}"  # grows downwards: how many equal values came before
-    return f"SMALL(IF({here.whole(column)}={value},{here.whole(ids)}),COUNTIF({so_far},{value}))"
+    first = wanted.anchor if column.cols == 1 else wanted.cell(here.r, 0, here.box.tab)
+    so_far = f"{first}:{value}"  # grows downwards, or to the right: how many equal values came before
+    return f"SMALL(IF({here.down(column)}={value},{here.whole(ids)}),COUNTIF({so_far},{value}))"
 
 
 def _suffixes(here: Here, text: Range, rows: Range) -> str:
@@ -285,6 +291,11 @@ FILL: dict[str, Callable[..., str]] = {
     "pick": lambda here, x, n: f"INDEX({here.whole(x)},{here.at(n)},{here.nth(x)})",
     "largest": lambda here, x, k: f"LARGE({here.whole(x)},{here.at(k)})",
     "whereis": _whereis,
+    "smallest": lambda here, x, k: f"SMALL({here.whole(x)},{here.at(k)})",
+    "leaders": lambda here, x, _: f"LARGE({here.down(x)},{here.c + 1})",
+    "picks": lambda here, n, *x: f"INDEX({here.whole(x[here.r])},{here.at(n)},{here.nth(x[here.r])})",
+    "visible": lambda here, x: f'SUBSTITUTE({here.at(x)}," ","␣")',
+    "exactly": lambda here, x, texts: f"IFERROR(MATCH(TRUE,EXACT({here.whole(texts)},{here.at(x)}),0)-1,-1)",
     "find": lambda here, value, x: f"MATCH({here.at(value)},{here.whole(x)},0)-1",
     "locate": lambda here, value, x: f"MATCH({here.at(value)},{here.whole(x)},1)-1",
     "length": lambda here, x: f"LEN({here.at(x)})",
@@ -305,7 +316,7 @@ FILL: dict[str, Callable[..., str]] = {
 }
 
 # FILL formulas that compare a whole range inside, so each must be entered as an array formula of one cell.
-_ARRAY_CELLS = frozenset({"whereis", "stack", "fingerprints"})
+_ARRAY_CELLS = frozenset({"whereis", "stack", "fingerprints", "exactly", "colmax", "colsum"})
 
 _FROM_ABOVE = frozenset({"above", "cumsum", "countdown", "suffixes", "lehmer"})
 SUM = 3  # how tightly a sum binds
@@ -360,10 +371,24 @@ def _reads_above(expr: Expr) -> bool:
 
 
 def _fill(expr: Expr, box: Range, ranges: Mapping[str, Range]) -> Iterator[Formula]:
-    area = (1, 1) if expr.op in _ARRAY_CELLS else None
+    area = (1, 1) if _over_arrays(replace(expr, name=None)) else None
     bare = replace(expr, name=None)
     for r, c in product(range(box.rows), range(box.cols)):
         yield Formula(r, c, check_formula(_cell_text(bare, Here(box, r, c), ranges, 0), box.name), area)
+
+
+def _over_arrays(expr: Expr) -> bool:
+    """Whether some part of a cell's formula compares or computes a whole range inside."""
+    return expr.name is None and (expr.op in _ARRAY_CELLS or any(map(_over_arrays, expr.args)))
+
+
+def _down(expr: Expr, here: Here, ranges: Mapping[str, Range]) -> Expr:
+    """An expression over tables as one over the columns that a row is about; a column across is the row's own cell."""
+    if expr.name is not None:
+        return replace(expr, name=here.down(ranges[expr.name]))
+    if expr.op == "transpose" and expr.args[0].name is not None:
+        return replace(expr.args[0], name=ranges[expr.args[0].name].cell(here.r, 0, here.box.tab))
+    return replace(expr, args=tuple(_down(a, here, ranges) for a in expr.args))
 
 
 def _cell_text(expr: Expr, here: Here, ranges: Mapping[str, Range], needs: int) -> str:
@@ -373,6 +398,8 @@ def _cell_text(expr: Expr, here: Here, ranges: Mapping[str, Range], needs: int) 
         return literal(expr.value, needs)
     if expr.op == "stack":  # of which each row is a formula over whole ranges
         return array_text(expr.args[here.r], needs)
+    if expr.op in _DOWN:
+        return f"{_DOWN[expr.op]}({array_text(_down(expr.args[0], here, ranges), 0)})"
     if expr.op in FILL:
         args: list[Arg] = [ranges[a.name] if a.name else _cell_text(a, here, ranges, SUM) for a in expr.args]
         text, binds = FILL[expr.op](here, *args), SUM if expr.op in ARE_SUMS else 9

@@ -40,7 +40,7 @@ _PRODUCT = 4  # how tightly a product binds
 _ALIKE = frozenset(
     {"rowmean", "rowvar", "rowmax", "rowsum", "rowcount", "gather", "item", "pick", "largest", "whereis", "find"}
     | {"locate", "length", "istext", "code", "char", "without", "normal", "contraction", "usable"}
-    | {"exact", "typed", "isnumber"}
+    | {"exact", "typed", "isnumber", "visible", "smallest"}
 )
 _COMPARES = frozenset({"le", "lt", "eq"})
 _ARITHMETIC = frozenset({"add", "sub", "mul", "where"}) | _COMPARES  # of many cells in SUMPRODUCT; no IF, nor 0/0
@@ -66,6 +66,8 @@ def _by_cells(expr: Expr) -> bool:
     """Whether each cell can be said apart: whole matrices are read only where they are places."""
     if expr.op in ("stack", "fingerprints"):
         return True
+    if expr.op in ("colmax", "colsum", "exactly") or (expr.op == "whereis" and expr.args[1].shape[1] > 1):
+        return False
     if expr.op == "matmul":
         return all(a.name is not None or (a.op == "transpose" and a.args[0].name is not None) for a in expr.args)
     if expr.op in REDUCES:

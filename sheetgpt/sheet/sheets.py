@@ -35,13 +35,24 @@ Env = Mapping[str, NDArray[Any]]
 _MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
 
 # whose rows are the vocabulary
-_BY_WORD = frozenset({"logits", "probs.exp", "probs", "sample.exp", "sample.probs", "sample.upto"})
+_BY_WORD = frozenset(
+    {"logits", "probs.exp", "probs", "sample.exp", "sample.probs", "sample.upto", "lens.logits", "near.norm"}
+)
+_DEPTHS = ("embedding", "after h{}")
+# Rows with names of their own, the last of which goes on; {} is the number of the row before.
+_NAMED_ROWS = {
+    **dict.fromkeys(("lens.depth", "lens.max", "lens.last", "lens.mean", "lens.normalized", "lens.out"), _DEPTHS),
+    **dict.fromkeys(("analogy.word", "analogy.vector"), ("a", "b", "c")),
+    "near.rank": ("itself", ""),
+}
+_RANKED = frozenset({"lens.text", "lens.share", "lens.logit", "lens.id"})  # whose columns are ranks
 _BY_TOKEN = re.compile(
     r".*\.head\d+\.(scores|exp|pattern)|hand\.columns|view\..*(pattern|picked)|points\.(gram|left|.*\.power_\d+)"
 )
 _SHARES = r".*\.head\d+\.(pattern|last)|view\..*(pattern|picked)|heads\.(share|itself|previous|first)|probs|top\.prob"
 _SHARES += r"|sample\.top\.(before|after|prob)"
-_SCALED = re.compile(_SHARES + r"|logits|surgery\.(change|effect)")
+_COMPARED = r"lens\.(prob|share|logits)|cosines\.table|near\.(cosine|distance)"
+_SCALED = re.compile(_SHARES + r"|logits|surgery\.(change|effect)|" + _COMPARED)
 _HEAD_OF = re.compile(r".*\.head(\d+)\.last")
 _STYLES = [
     (re.compile(r".*\.(on|attn\.head\d+\.scale)"), Style.SWITCH),
@@ -54,7 +65,15 @@ _STYLES = [
     (re.compile(r"surgery\.(was\.id|.*\.number|turned|count|odd)"), Style.WHOLE),
     (re.compile(r"prompt\.next|(next|sample)\.text|generate\.now"), Style.ANSWER),
     (re.compile(r"prompt\.text"), Style.INPUT_TEXT),
-    (re.compile(r"prompt\.problem"), Style.PROBLEM),
+    (re.compile(r"prompt\.problem|(near|analogy|cosines)\.said"), Style.PROBLEM),
+    (re.compile(r"(near|analogy|cosines)\.word"), Style.WORD),
+    (re.compile(r"(near|analogy|cosines)\.seen|lens\.text|(near|analogy)\..*\.(text|given)"), Style.TOKEN),
+    (re.compile(r"lens\.depth|(near|analogy)\.rank"), Style.INPUT),
+    (re.compile(r"lens\.id|(near|analogy|cosines)(\..*)?\.id"), Style.SPARSE),
+    (re.compile(r"lens\.rank"), Style.BYTES),
+    (re.compile(r"lens\.(prob|share)"), Style.CHANCE),
+    (re.compile(r"(near|cosines|analogy)\.(cosine|table|alike\.value|best\.value)"), Style.COSINE),
+    (re.compile(r"near\.close\.value|analogy\.best\.distance"), Style.DISTANCE),
     (re.compile(r"(prompt|top)\.(tokens|text|bytes|from)|vocab\.(text|bytes)|next\.bytes|(chars|words|merges)\.text|vocab\.kind|bpe\.parts"),
      Style.TOKEN),
     (re.compile(r"compute\.(tokens|width|mlp|heads|blocks|vocabulary|context)"), Style.INPUT),
@@ -224,7 +243,8 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
             last = max(box.row + box.rows - 1 for box in boxes)
             folds.append((boxes[0].row - band.head + 1, last))  # the line with the names stays
         for box in boxes:
-            ruler = _token_ruler(book, box, env) if _BY_TOKEN.fullmatch(box.name) else _ruler(book, box)
+            source = _columns_of(box.name)
+            ruler = _token_ruler(book, box, env, source) if source else _ruler(book, box)
             _sort(chain(ruler, _filled(book, box, env)), cells, masses)
             masked += [box] if box.name.endswith(".scores") else []
             if _SCALED.fullmatch(box.name) and book.plan[box.name].args:
@@ -285,6 +305,11 @@ def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
         yield from (_static(box.row + r, 0, f"step {r + 1}", Style.LABEL) for r in range(box.rows))
     elif box.name.startswith("merges."):
         yield from _rung_labels(book, box, env)
+    elif box.name in _NAMED_ROWS:
+        names = _NAMED_ROWS[box.name]
+        yield from (
+            _text(box.row + r, 0, names[min(r, len(names) - 1)].format(r - 1), Style.LABEL) for r in range(box.rows)
+        )
     elif source := labels_of(box.name):
         labels = book.layout.ranges[source]
         for r in range(box.rows):
@@ -310,11 +335,16 @@ def _rung_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
             yield _label(box.row + 2 * rung, 0, words.cell(word, 0, box.tab), text)
 
 
-def _token_ruler(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
+def _columns_of(name: str) -> str:
+    """The place whose texts stand above the columns of another; empty where columns are numbered."""
+    return "cosines.seen" if name == "cosines.table" else "prompt.tokens" if _BY_TOKEN.fullmatch(name) else ""
+
+
+def _token_ruler(book: Blueprint, box: Range, env: Env, source: str) -> Iterator[Cell]:
     """Columns that stand for tokens: who is looked at."""
-    tokens = book.layout.ranges["prompt.tokens"]
+    tokens = book.layout.ranges[source]
     for c in range(box.cols):
-        text = _known(book, "prompt.tokens", env["prompt.tokens"][c, 0])
+        text = _known(book, source, env[source][c, 0])
         yield _label(box.row - 1, box.col + c, _text_of(book, tokens, c, box.tab), text)
 
 
@@ -324,6 +354,8 @@ def _ruler(book: Blueprint, box: Range) -> Iterator[Cell | Mass]:
         yield _numbered(box.tab, box.row - 1, box.col, box.cols - 1)
         yield _text(box.row - 2, box.col + box.cols - 2, "lowest", Style.NAME)
         yield _text(box.row - 1, box.col + box.cols - 1, "at / makes", Style.NAME)
+    elif box.name in _RANKED:
+        yield from (_text(box.row - 1, box.col + c, f"no. {c + 1}", Style.RULER) for c in range(box.cols))
     elif box.name.endswith(".qkv"):
         d, width = book.card.config.n_embd, book.card.config.d_head
         for c in range(box.cols):

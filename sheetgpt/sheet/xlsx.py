@@ -161,7 +161,7 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
         if _WRITE[cell.kind](ws, cell, styles.of(cell)) != 0:  # XlsxWriter leaves out what passes a limit
             raise OutputError(f"{sheet.tab.name}!{a1(cell.row, cell.col)} does not fit a cell")
     for name, box in sheet.scales.items():
-        ws.conditional_format(*_corners(box), _SIGNED_SCALE if name in _SIGNED else _SCALE)
+        ws.conditional_format(*_corners(box), _SCALES.get(name, _SCALE))
     for box in sheet.masked:
         ws.conditional_format(*_corners(box), {"type": "cell", "criteria": "<", "value": -1e9, "format": styles.masked})
     for box in sheet.labelled:
@@ -210,12 +210,17 @@ def _corners(box: Range) -> tuple[int, int, int, int]:
 
 
 _SCALE = {"type": "2_color_scale", "min_color": "#FFFFFF", "max_color": "#F8A13F"}
-_SIGNED = frozenset({"logits", "surgery.change"})
 _SIGNED_SCALE = {
     "type": "3_color_scale",
     "min_color": "#9DC3E6",
     "mid_color": "#FFFFFF",
     "max_color": "#F8A13F",
+}
+_FROM_0_TO_1 = _SCALE | {"min_type": "num", "min_value": 0, "max_type": "num", "max_value": 1}
+_SCALES = {
+    **dict.fromkeys(("logits", "lens.logits", "surgery.change"), _SIGNED_SCALE),
+    **dict.fromkeys(("lens.prob", "lens.share", "cosines.table", "near.cosine"), _FROM_0_TO_1),
+    "near.distance": _SCALE | {"min_color": "#F8A13F", "max_color": "#FFFFFF"},
 }
 
 
