@@ -189,7 +189,8 @@ def page_of(sheet: Sheet) -> Page:
     """As much of a tab, from its beginning, as can be read on one page; all bands of some tabs, on several."""
     last = max([c.row for c in sheet.cells] + [mass.box.row + mass.box.rows - 1 for mass in sheet.masses])
     if sheet.tab.lesson in _WHOLE:
-        return Page(last, _WHOLE[sheet.tab.lesson], True, 0)
+        column = min(_WHOLE[sheet.tab.lesson], max(c.col for c in sheet.cells))
+        return Page(last, column, sheet.tab.lesson == "check", 0)
     height = sum(_heights(sheet, last))
     long, short = _PAGE
     if sheet.tab.lesson in _LONG and height * _LEAST > long:
