@@ -299,6 +299,13 @@ def test_the_loop_stops_where_the_context_is_full(sorter: Weights) -> None:
     assert env["generate.id"][5:, 0].tolist() == [2, -1, -1, -1]
 
 
+def test_a_loop_of_one_step_and_none(tiny: Weights, tmp_path: Path) -> None:
+    room = Room(tokens=8, fixed=True)
+    one = build(tiny, PROMPT, tmp_path / "one.xlsx", room, form=Form(steps=1))
+    assert one.env["generate.agrees"][0, 0] == "agrees"
+    assert "generate.now" not in evaluated(tiny, PROMPT, room, form=Form(steps=0))[0].plan
+
+
 def test_going_on_by_hand(sheet: Sheet, tiny: Weights) -> None:
     """The cell to copy has real spaces and line feeds, and is empty where a token has no text."""
     tokenizer = tiny.tokenizer()

@@ -38,7 +38,9 @@ def add_loop(p: Plan, config: ModelConfig, asked: Asked, live: bool) -> None:
     full = p["prompt.pos"].shape[0] <= n
     p(f"{AT}.how", _first([(none, NO_GO), (ended, ENDED), (piece, PIECE), (full, FULL)], PASTE))
     built = apply("exact", p["prompt.text"], p["prompt.built"])
-    alike = apply("where", apply("eq", p["next.id"], apply("item", p[f"{AT}.id"], 0, 0)), AGREES, DIFFERS)
+    ids = p[f"{AT}.id"]
+    first = ids if n_steps == 1 else apply("item", ids, 0, 0)  # IronCalc looks nothing up in a single cell
+    alike = apply("where", apply("eq", p["next.id"], first), AGREES, DIFFERS)
     p(f"{AT}.agrees", _first([(none, UNANSWERED)], apply("where", built, alike, OTHER)))
 
 
