@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 from click.testing import CliRunner, Result
 
-from sheetgpt.build import Built, Room, build
+from sheetgpt.build import Built, Form, Room, build
 from sheetgpt.check.tour import Tour
 from sheetgpt.check.tour_report import to_text
 from sheetgpt.cli import main
@@ -36,11 +36,31 @@ def tour(tiny_book: Built, tiny: Weights) -> Tour:
 
 
 @pytest.fixture(scope="module")
-def wrong(tiny_book: Built, tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy in which the variance is that of a sample."""
+def wrong(tiny_book: Built, tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Tour:
+    """A copy in which the variance of one row is that of a sample, as IronCalc computes it."""
     path = tmp_path_factory.mktemp("wrong") / "wrong.xlsx"
     make(formula("h0.ln_1.var", "VARP", "VAR", nth=1), tiny_book.blueprint, tiny_book.path, path)
-    return path
+    return Tour.of(path, "ironcalc", str(tiny.folder))
+
+
+@pytest.fixture
+def checked(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workbook of `tour`, which commands take as it was checked already."""
+    return _given(tour, monkeypatch)
+
+
+@pytest.fixture
+def checked_wrong(wrong: Tour, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return _given(wrong, monkeypatch)
+
+
+def _given(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def of(path: Path, engine: str, model: str | None) -> Tour:
+        assert str(path) == tour.report.workbook
+        return tour
+
+    monkeypatch.setattr(Tour, "of", of)
+    return Path(tour.report.workbook)
 
 
 def test_a_stage_is_the_golden_text(tour: Tour, request: pytest.FixtureRequest) -> None:
@@ -82,15 +102,15 @@ def test_a_stage_is_found_by_name_or_place(tour: Tour, stage: str) -> None:
     assert tour.tab(str(tour.tabs.index(tour.tab(stage)) + 1)).name == "h1 mlp"
 
 
-def test_a_stage_that_is_not_there(tiny_book: Built, tiny: Weights) -> None:
-    result = run("tour", tiny_book.path, "--engine", "cached", "--model", tiny.folder, "--stage", "h1 mpl")
+def test_a_stage_that_is_not_there(checked: Path) -> None:
+    result = run("tour", checked, "--stage", "h1 mpl")
     assert result.exit_code == 2
     assert result.stderr.startswith("sheetgpt: no stage 'h1 mpl': did you mean h1 mlp")
 
 
-def test_what_differs_is_marked(tiny_book: Built, wrong: Path, tiny: Weights) -> None:
+def test_what_differs_is_marked(tiny_book: Built, checked_wrong: Path) -> None:
     """The row that is wrong, sheet and numpy; what follows from it is not blamed; nothing else is marked."""
-    result = run("tour", wrong, "--model", tiny.folder, "--stage", "h0 ln_1", "--stage", "embedding")
+    result = run("tour", checked_wrong, "--stage", "h0 ln_1", "--stage", "embedding")
     assert result.exit_code == 1
     sample = f"{np.var(tiny_book.env['embed.out'][1], ddof=1):.4g}!"
     assert [line.split()[-1] for line in result.output.splitlines() if re.search(r"  sheet .*\d!", line)] == [sample]
@@ -104,17 +124,16 @@ def test_what_differs_is_marked(tiny_book: Built, wrong: Path, tiny: Weights) ->
     assert "=VAR(" in result.output
 
 
-def test_on_a_terminal_the_reader_leads(tiny_book: Built, tiny: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_the_reader_leads(checked: Path, tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sheetgpt.cli.tour._on_terminal", lambda: True)
-    words = ("tour", tiny_book.path, "--engine", "cached", "--model", tiny.folder)
 
     def seen(typed: str) -> list[str]:
-        return re.findall(r"^\[\d+\] (\w+)", run(*words, input=typed).output, re.MULTILINE)
+        return re.findall(r"^\[\d+\] (\w+)", run("tour", checked, input=typed).output, re.MULTILINE)
 
     assert seen("q\n") == ["Contents"]
     assert seen("\n\nb\nwte\nq\n") == ["Contents", "Prompt", "Tokens", "Prompt", "wte"]
     assert seen("nowhere\n") == ["Contents", "Contents"]  # and the end of what is typed
-    assert len(seen("\n" * 99)) == sum(tab.group == "stage" for tab in tiny_book.blueprint.layout.tabs)
+    assert len(seen("\n" * 99)) == len(tour.stages)
 
 
 def test_a_file_that_is_not_ours(tmp_path: Path) -> None:
@@ -154,10 +173,10 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def html(tiny_book: Built, tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> str:
+def html(tour: Tour, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("html") / "out.html"
-    result = run("export", tiny_book.path, "--html", path, "--engine", "cached", "--model", tiny.folder)
-    assert result.exit_code == 4
+    with pytest.MonkeyPatch.context() as patch:
+        assert run("export", _given(tour, patch), "--html", path).exit_code == 4
     return path.read_text("utf-8")
 
 
@@ -185,7 +204,7 @@ def test_every_number_of_the_html_stands_on_its_tab(tiny_book: Built, html: str)
 
 def test_text_of_a_file_is_text_in_the_html(tiny: Weights, tmp_path: Path) -> None:
     prompt = "<script>&\u202e"
-    book = build(tiny, prompt, tmp_path / "x.xlsx", Room(fixed=True))
+    book = build(tiny, prompt, tmp_path / "x.xlsx", Room(fixed=True), form=Form(core=True), check=False)
     run("export", book.path, "--html", tmp_path / "x.html", "--engine", "cached", "--model", tiny.folder)
     html = (tmp_path / "x.html").read_text("utf-8")
     assert Page(html).scripts == 0
@@ -193,8 +212,8 @@ def test_text_of_a_file_is_text_in_the_html(tiny: Weights, tmp_path: Path) -> No
     assert "&lt;script&gt;" in html
 
 
-def test_what_differs_is_marked_in_the_html(wrong: Path, tiny: Weights, tmp_path: Path) -> None:
-    result = run("export", wrong, "--html", tmp_path / "x.html", "--model", tiny.folder)
+def test_what_differs_is_marked_in_the_html(checked_wrong: Path, tmp_path: Path) -> None:
+    result = run("export", checked_wrong, "--html", tmp_path / "x.html")
     assert result.exit_code == 1
     html = (tmp_path / "x.html").read_text("utf-8")
     assert html.count('class="off"') == 1
@@ -229,11 +248,11 @@ def test_without_libreoffice_there_is_no_pdf(tiny_book: Built, tmp_path: Path, m
 
 
 @needs_office
-def test_the_pdf_has_a_page_for_each_tab(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
+def test_the_pdf_has_a_page_for_each_tab(checked: Path, tour: Tour, tmp_path: Path) -> None:
     path = tmp_path / "x.pdf"
-    result = run("export", tiny_book.path, "--pdf", path, "--engine", "cached", "--model", tiny.folder)
+    result = run("export", checked, "--pdf", path)
     assert result.exit_code == 4
-    tabs = len(tiny_book.blueprint.layout.tabs)
+    tabs = len(tour.tabs)
     assert result.output == f"{path}  ({tabs} pages)\n"
     data = path.read_bytes()
     assert data.startswith(b"%PDF-")
