@@ -105,12 +105,12 @@ def _over(expr: Expr, p: Plan) -> Expr:
 
 
 def test_only_checks_are_array_formulas() -> None:
-    """Laws look at whole matrices, number by number; `mark` is the sum in order of a matrix of weights."""
+    """Laws and sums in order look at whole matrices, number by number; Compute compares two rows."""
     config = ModelConfig(260, 16, 8, 2, 2)
     book = Blueprint.of(Card("m", config, 9, Live(14, 4, 3, 1500), asked=Asked(EXTRAS, 2), dialect="cells"))
     arrays = {name for name in book.plan for f in book.formulas(name) if f.area}
     assert arrays, "nothing was looked at"
-    assert all(re.fullmatch(r"check\.\w+\.(law\.value|weights\.found)", name) for name in arrays)
+    assert all(re.fullmatch(r"check\.\w+\.(law\.value|weights\.found)|compute\.same", name) for name in arrays)
     assert all(f.area in (None, (1, 1)) for name in book.plan for f in book.formulas(name))
 
 
