@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from sheetgpt.plan.checks import AT
 from sheetgpt.plan.plan import Role
-from sheetgpt.sheet.atoms import formula, link, number, text
+from sheetgpt.sheet.atoms import formula, number, text
 from sheetgpt.sheet.blueprint import Blueprint
-from sheetgpt.sheet.cells import Cell, Style
+from sheetgpt.sheet.cells import Cell, Kind, Style
 from sheetgpt.sheet.contents import kind_of
 from sheetgpt.sheet.head import ParameterFact
 from sheetgpt.sheet.layout import SHORT_HEAD, Tab
@@ -96,7 +96,7 @@ def _matrix(book: Blueprint, row: int, fact: ParameterFact) -> Iterator[Cell]:
 
 def _size(book: Blueprint, row: int, name: str, rows: int, cols: int) -> Iterator[Cell]:
     """A place's name, which leads to it, and its sizes as formulas count them."""
-    yield link(row, NAME, name, book.layout.tab_of(name))
+    yield Cell(row, NAME, Kind.LINK, name, Style.LINK, target=book.layout.ranges[name].tab)  # also of a thin workbook
     yield formula(row, ROWS, f"ROWS({name})", Style.COUNT, rows)
     yield formula(row, COLUMNS, f"COLUMNS({name})", Style.COUNT, cols)
     yield formula(row, NUMBERS, f"B{row + 1}*C{row + 1}", Style.COUNT, rows * cols)
