@@ -271,7 +271,8 @@ class _Laws:
         for name, expr in self.plan.items():
             stage = name.partition(".")[0]
             ours = stage in {"embed", "ln_f", *(f"h{i}" for i in self.blocks)} and expr.shape[0] == self.rows
-            if ours and self.plan.roles[name] is Role.VALUE and not self.plan.is_view(name):
+            whole = name.endswith(".last")  # one token's row on its side: a row for each token that it looks at
+            if ours and not whole and self.plan.roles[name] is Role.VALUE and not self.plan.is_view(name):
                 yield name
 
     def _streams(self) -> Iterator[str]:
