@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from sheetgpt.build import Built, Form, Room, build, evaluated
+from sheetgpt.check import operators
 from sheetgpt.check.evaluate import run
 from sheetgpt.check.found import find
 from sheetgpt.check.laws import laws_of
@@ -22,6 +23,7 @@ from sheetgpt.models import reference
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.edit import edit
 from sheetgpt.sheet.lower import lower
+from sheetgpt.sheet.readback import read
 
 PROMPT = "the cat sat"
 Arrays = dict[str, np.ndarray]
@@ -209,3 +211,13 @@ def test_without_surgery_formulas_are_what_they_were(tiny: Weights, book: Built)
         "h1.attn.head1.z": "MMULT(h1.attn.head1.pattern,h1.attn.head1.v)*h1.attn.head1.on",
         "h1.resid_post": "h1.resid_mid+h1.mlp.out*h1.mlp.on",
     }
+
+
+@pytest.mark.parametrize(("operator", "mutants"), [("mask", 3), ("scale", 1), ("heads", 3), ("sign", 2)])
+def test_slips_are_still_made_of_formulas_with_switches(operator: str, mutants: int, book: Built) -> None:
+    """Of the scores of a head: the mask gone, turned round or off by one; no root; query, key or switch of another."""
+    plan, ranges = book.blueprint.plan, book.blueprint.layout.ranges
+    text = lower(plan, "h0.attn.head0.scores", ranges)[0].text
+    rule = {name: rule for name, _, rule in operators.RULES}[operator]
+    original = operators.Original(read(book.path, ()), book.blueprint)
+    assert len(set(rule(text, original, "h0 attention")) - {text}) == mutants

@@ -569,7 +569,7 @@ def _ref(box: Range, rows: int, cols: int) -> str:
     return box._replace(row=box.row + rows, col=box.col + cols).ref
 
 
-_FORMULAS: list[tuple[str, str, Rule]] = [
+RULES: list[tuple[str, str, Rule]] = [
     ("reference", "a reference reads the cell above, below or beside the right one",
      _shifted([(1, 0), (-1, 0), (0, 1), (0, -1)])),
     ("frozen", "a $ is put into a reference or taken out", frozen),
@@ -607,7 +607,7 @@ _REAL: list[Operator] = [
 ]  # fmt: skip
 
 OPERATORS: list[Operator] = [
-    *(Operator(name, sentence, of_formula(name, rule)) for name, sentence, rule in _FORMULAS),
+    *(Operator(name, sentence, of_formula(name, rule)) for name, sentence, rule in RULES),
     Operator("variance", "VAR for VARP in one cell", of_formula("variance", _function({"VARP": "VAR"}))),
     Operator("constant", "a constant stands over a formula, right or wrong", constant),
     Operator("stale", "only the cached value is wrong", stale),
