@@ -164,4 +164,4 @@ def test_every_stage_has_something_to_try(done: dict[tuple[str, int], Done]) -> 
     stages = {tab.lesson for made in done.values() for tab in made.book.layout.tabs if tab.group != "parameters"}
     assert {stem for stem in stages if not lesson(stem).tries} <= set(WITHOUT)
     assert not {stem for stem in WITHOUT if lesson(stem).tries}
-    assert all(1 <= len(lesson(stem).tries) <= 3 for stem in stages - set(WITHOUT))
+    assert all(len(lesson(stem).tries) <= 4 for stem in stages)

@@ -57,7 +57,10 @@ def _tell(book: Blueprint, name: str) -> None:
     expr, box = book.plan[name], book.layout.ranges[name]
     formulas = book.formulas(name)
     click.echo(f"{name}  [{expr.shape[0]} x {expr.shape[1]}]  {book.plan.roles[name]}, at {box.ref}")
-    click.echo(f"  meaning  {tab_lesson(book, book.layout.tab_of(name)).meaning(name)}")
+    words = tab_lesson(book, book.layout.tab_of(name))
+    click.echo(f"  meaning  {words.meaning(name)}")
+    if words.words:
+        click.echo(f"  in words {words.words}")
     for shown in book.examples(name):
         each = f", one of {len(formulas):,}" if len(formulas) > 1 else ""
         click.echo(f"  formula  {shown}{each}")

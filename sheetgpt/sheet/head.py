@@ -55,7 +55,7 @@ def _lines(book: Blueprint, tab: Tab, words: Lesson) -> Iterator[tuple[str, str,
     yield "Why", words.why, Style.WHY
     yield "In words", words.words, Style.WORDS
     yield "Shapes", shapes(book, tab), Style.WHERE
-    yield "Try this", "\n".join(told(book, one) for one in words.tries), Style.TRY
+    yield "Try this", "\n".join(f"• {told(book, one)}" for one in words.tries), Style.TRY
 
 
 def _parameter_lines(

@@ -19,7 +19,7 @@ _SHARE = "[=0]0;0.0%"
 _WRAPPED = {"text_wrap": True, "valign": "top"}
 FORMATS: dict[Style, dict[str, object]] = {
     Style.TITLE: {"bold": True, "font_size": 16},
-    Style.ASIDE: {"bold": True, "font_color": _GREY, "align": "right", "valign": "top"},
+    Style.ASIDE: {"bold": True, "font_color": _GREY, "align": "right", "valign": "top", "indent": 1},
     Style.WHERE: {"font_color": _GREY, **_WRAPPED},
     Style.WHAT: {"font_size": 12, **_WRAPPED},
     Style.WHY: {"font_size": 12, "italic": True, "font_color": "#404040", **_WRAPPED},
@@ -27,9 +27,9 @@ FORMATS: dict[Style, dict[str, object]] = {
     Style.TRY: {"font_size": 12, "bg_color": "#FCE4D6", **_WRAPPED},
     Style.LINK: {"underline": True, "font_color": "#0563C1"},
     Style.HEADING: {"bold": True, "bottom": 1},
-    Style.NAME: {"bold": True, "font_color": "#1F3864"},
-    Style.NOTE: {},
-    Style.CODE: {"font_name": "Courier New", "font_color": "#375623"},
+    Style.NAME: {"bold": True, "font_color": "#1F3864", "valign": "top"},
+    Style.NOTE: {"valign": "top"},
+    Style.CODE: {"font_name": "Courier New", "font_color": "#375623", **_WRAPPED},
     Style.RULER: {"font_color": _GREY, "align": "center", "bottom": 1},
     Style.LABEL: {"font_color": "#1F3864", "align": "right", "bg_color": "#F2F2F2"},
     Style.INPUT: {"bg_color": GIVEN, "num_format": "0"},
@@ -75,7 +75,11 @@ FORMATS: dict[Style, dict[str, object]] = {
 }
 # Prose is wrapped in cells that are merged over as many columns as make _PROSE characters; of a line so many fit.
 _PROSE = 120
-LINE = {Style.WHERE: (128, 15.0), **dict.fromkeys((Style.WHAT, Style.WHY, Style.WORDS, Style.TRY), (118, 16.5))}
+LINE = {
+    Style.WHERE: (128, 15.0),
+    **dict.fromkeys((Style.WHAT, Style.WHY, Style.WORDS, Style.TRY), (118, 16.5)),
+    Style.CODE: (100, 15.0),
+}
 _LABELS = 18  # characters in column A
 _USUAL = 8.43  # characters in a column that nothing is said about
 _MAP: list[tuple[int, int, float]] = [
@@ -162,12 +166,14 @@ def spread(sheet: Sheet, cell: Cell) -> tuple[int, float]:
 
 
 def _fold(ws: Any, sheet: Sheet) -> None:
-    """Rows that can be folded away, under the line that names them, and the height of those that are square."""
+    """Rows that can be folded away, under the line that names them, and the height of those that are square or hold prose."""
     ws.outline_settings(True, False, False, False)
     folds = {r for first, last in sheet.folds for r in range(first, last + 1)}
     tall = {r for box in sheet.square for r in range(box.row, box.row + box.rows)}
-    for r in sorted(folds | tall):
-        ws.set_row(r, _SQUARE if r in tall else None, None, {"level": 1} if r in folds else {})
+    high = {cell.row: spread(sheet, cell)[1] for cell in sheet.cells if cell.style in LINE}
+    high |= dict.fromkeys(tall, float(_SQUARE))
+    for r in sorted(folds | high.keys()):
+        ws.set_row(r, high.get(r), None, {"level": 1} if r in folds else {})
 
 
 def _print(ws: Any, sheet: Sheet) -> None:

@@ -225,11 +225,9 @@ _SCALES = {
 
 
 def _prose(ws: Any, sheet: Sheet, cell: Cell, look: Any) -> None:
-    """Text wrapped in merged cells, and a row as high as it needs."""
-    last, height = spread(sheet, cell)
-    ws.merge_range(cell.row, cell.col, cell.row, last, "", look)
+    """Text wrapped in merged cells; `frame` makes its row as high as it needs."""
+    ws.merge_range(cell.row, cell.col, cell.row, spread(sheet, cell)[0], "", look)
     _text(ws, cell, look)
-    ws.set_row(cell.row, height)
 
 
 def _text(ws: Any, cell: Cell, look: Any) -> Any:
