@@ -22,7 +22,7 @@ from sheetgpt.sheet.slots import tab_lesson
 LIVE = Live(n_chars=9, n_bytes=4, n_merges=2, n_ranges=5)
 STEMS = sorted(path.stem for path in templates_dir().glob("*.md"))
 TABLES = {"bytes", "matrix", "merge_table", "parameters", "unicode", "vectors"}  # no formula, nothing to say in words
-MAPS = {"contents", "contents_slice", "prompt_fixed", "prompt_slice"}
+MAPS = {"contents", "contents_slice", "glossary", "prompt_fixed", "prompt_slice"}
 ADDRESS = re.compile(r"\$?\b[A-Z]{1,3}\$?[1-9]\d*\b(?!\.)")
 SHAPE = re.compile(r"\d+ ?x ?\d")
 BLOCK = {"ln_1", "attention", "ln_2", "mlp"}

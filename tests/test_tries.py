@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from sheetgpt.build import Room, build
+from sheetgpt.build import Form, Room, build
 from sheetgpt.engines import ENGINES
 from sheetgpt.models.weights import Weights
 from sheetgpt.plan.ops import Scalar
@@ -32,6 +32,7 @@ WITHOUT = {  # lessons of stages that ask for nothing to be tried, and why
     "prompt_fixed": "made for one prompt: nothing that can be changed",
     "prompt_slice": "as prompt_fixed",
     "tokens_slice": "texts that label rows",
+    "glossary": "a list of words: nothing on it is computed from what somebody types",
     "input": "which numbers stand here depends on the stages",
 }
 STEMS = sorted(path.stem for path in templates_dir().glob("*.md"))
@@ -71,7 +72,7 @@ def done(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[
     out: dict[tuple[str, int], Done] = {}
     for fixed in (False, True):
         path = tmp_path_factory.mktemp("tries") / "book.xlsx"
-        book = build(tiny, "the cat sat", path, Room(fixed=fixed), check=False).blueprint
+        book = build(tiny, "the cat sat", path, Room(fixed=fixed), form=Form(core=fixed), check=False).blueprint
         tries = [(tab, i, one) for tab, i, one in told(book) if (tab.lesson, i) not in out]
         rounds = [({spot(k): v for k, v in one.set.items()}, watched(one)) for _, _, one in tries]
         for (tab, i, one), change in zip(tries, changed(path, rounds), strict=True):
