@@ -166,7 +166,7 @@ def spread(sheet: Sheet, cell: Cell) -> tuple[int, float]:
 
 
 def _fold(ws: Any, sheet: Sheet) -> None:
-    """Rows that can be folded away, under the line that names them, and the height of those that are square or hold prose."""
+    """Rows that can be folded away, under the line that names them; heights of rows that are square or hold prose."""
     ws.outline_settings(True, False, False, False)
     folds = {r for first, last in sheet.folds for r in range(first, last + 1)}
     tall = {r for box in sheet.square for r in range(box.row, box.row + box.rows)}
