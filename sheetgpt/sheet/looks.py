@@ -78,7 +78,7 @@ _PROSE = 120
 LINE = {
     Style.WHERE: (128, 15.0),
     **dict.fromkeys((Style.WHAT, Style.WHY, Style.WORDS, Style.TRY), (118, 16.5)),
-    Style.CODE: (100, 15.0),
+    Style.CODE: (104, 13.0),
 }
 _LABELS = 18  # characters in column A
 _USUAL = 8.43  # characters in a column that nothing is said about
