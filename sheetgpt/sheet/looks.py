@@ -200,7 +200,9 @@ def page_of(sheet: Sheet) -> Page:
     height = sum(_heights(sheet, last))
     long, short = _PAGE
     if sheet.tab.lesson in _LONG and height * _LEAST > long:
-        return Page(last, _columns(sheet, short / _READ / _WIDER), True, _READ, _breaks(sheet, last, long / _READ))
+        col = _columns(sheet, short / _READ / _WIDER)
+        size = min(_READ, short / _WIDER / sum(islice(_pixels(sheet), col + 1)))  # charts may reach farther
+        return Page(last, col, True, size, _breaks(sheet, last, long / size))
     upright = sheet.tab.group == "stage" and height * _LEAST > short
     high, wide = (long, short) if upright else (short, long)
     size = max(_LEAST, min(1.0, high / height))
