@@ -48,6 +48,7 @@ MERGES = 50_000  # of GPT-2's tokenizer
 _ROW = re.compile(rb'<row r="(\d+)"[^>]*?(?:/>|>.*?</row>)', re.DOTALL)
 _STRING = re.compile(rb"<si>.*?</si>", re.DOTALL)
 _TEXT = re.compile(rb"<t[^>]*>(.*?)</t>", re.DOTALL)
+_MAPPED = 8  # cells of a block on the map, heads aside: its name, its boxes and the arrows between them
 _ENTRY = 150  # bytes of a zip for one more tab: its names in the directory and in the workbook part
 
 
@@ -119,7 +120,10 @@ def _counted(thin: Thin, pages: Iterable[Sheet]) -> dict[str, int]:
     """Cells by what they are, and formulas."""
     found: Counter[str] = Counter(weights=0, computed=0, formulas=0, others=0)
     hidden = len(thin.whole.layout.tabs) - len(thin.book.layout.tabs)
-    found["others"] += 2 * hidden  # their lines on Contents
+    blocks = max(0, thin.n_blocks - 1)  # whose rows on the map of Contents are not here
+    found["others"] += 3 * hidden + blocks * (_MAPPED + thin.whole.card.config.n_head)
+    found["computed"] += blocks
+    found["formulas"] += blocks
     for page in pages:
         copies, stands_for = thin.copies(page.tab), thin.stands_for[page.tab.name]
         plain = sum(stands_for.get(cell.row, 1) for cell in page.cells if cell.kind not in COMPUTED)

@@ -208,7 +208,7 @@ def _headings(book: Blueprint, row: int) -> Iterator[Cell]:
     yield text(row, LIGHT, "Light", Style.HEADING)
     yield text(row, FIRST, "Click a box: it leads to its tab", Style.HEADING)
     if any(name.endswith(".head0.pattern") for name in book.plan):
-        yield text(row, HEADS, "Heads: who looks at whom", Style.HEADING)
+        yield text(row, HEADS, "Heads", Style.HEADING)
 
 
 def _said(stage: str, config: ModelConfig) -> str:
