@@ -104,9 +104,10 @@ def _before_and_after(ranges: Mapping[str, Range]) -> Chart:
 
 def _lens(ranges: Mapping[str, Range]) -> Iterator[Chart]:
     """How the final answer rises, block after block."""
-    row, col = _beside(ranges["lens.share"])
-    chance, rank = (Series(name, ranges[f"lens.{name}"], ranges["lens.depth"]) for name in ("prob", "rank"))
+    table, text = ranges["lens.depth"], ranges["lens.text"]
+    below = table.row + table.rows + 1
+    chance, rank = (Series(name, ranges[f"lens.{name}"], table) for name in ("prob", "rank"))
     title, across = "Probability of the final answer, block after block", "blocks behind it"
-    yield Chart("line", title, (chance,), row, col, across, "probability", _LIST)
+    yield Chart("line", title, (chance,), below, table.col, across, "probability", _LIST)
     title = "Its rank among all tokens: 1 is the likeliest"
-    yield Chart("line", title, (rank,), row + _LIST[1] // 20 + 1, col, across, "rank", _LIST, ranks=True)
+    yield Chart("line", title, (rank,), below, text.col + 2, across, "rank", _LIST, ranks=True)

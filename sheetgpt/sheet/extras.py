@@ -11,6 +11,8 @@ from sheetgpt.plan.points import powers
 from sheetgpt.sheet.layout import CHART, Band, Tab
 from sheetgpt.sheet.surgerytab import surgery_tab
 
+_CHARTS = 15  # rows that the charts below the table of the lens take
+
 
 def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
     """Every tab that some extra has."""
@@ -24,7 +26,7 @@ def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
     logit = (Band(("hand.id", "hand.logit")), *_stack("hand.w", "hand.product"))
     yield Tab("One logit", "hand", (*logit, Band(("hand.columns",))))
     yield Tab("Compute", "compute", tuple(_compute()))
-    yield Tab("Logit lens", "lens", _lens())
+    yield Tab("Logit lens", "lens", _lens(config))
     yield Tab("Playground", "playground", _playground())
 
 
@@ -98,9 +100,9 @@ def _compute() -> Iterator[Band]:
     yield from _stack("compute.same", "compute.parameters", "compute.thumb", "compute.work", "compute.ratio")
 
 
-def _lens() -> tuple[Band, ...]:
+def _lens(config: ModelConfig) -> tuple[Band, ...]:
     """What the model would say at each depth; below it how that is computed."""
-    said = _of("lens", "depth rank prob text share", listed=True)
+    said = _of("lens", "depth rank prob text share", listed=True)._replace(room=config.n_layer + 2 + _CHARTS)
     scores = _of("lens", "max sum answer logit id", listed=True)
     norm = (_of("lens", "last"), _of("lens", "mean var"), _of("lens", "normalized"), _of("lens", "out"))
     return said, scores, *norm, _of("lens", "logits")
