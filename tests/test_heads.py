@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 
-from sheetgpt.build import Room, evaluated
+from sheetgpt.build import Room, build, evaluated
 from sheetgpt.check.evaluate import run
 from sheetgpt.models.reference import forward
 from sheetgpt.models.weights import Weights
@@ -38,3 +39,9 @@ def test_the_picker_shows_each_head_and_nothing_for_none(tiny: Weights) -> None:
         shown = run(book.plan, turned, given)["view.pattern"]
         wanted = env.get(f"h{block}.attn.head{head}.pattern")
         assert (shown == (0 if wanted is None else wanted)).all()
+
+
+def test_a_workbook_of_one_token_has_a_table_too(sorter: Weights, tmp_path: Path) -> None:
+    built = build(sorter, "A", tmp_path / "one.xlsx", Room(tokens=1, fixed=True))  # recalculated by IronCalc
+    assert built.engine == "ironcalc"
+    assert set(built.env["heads.share"][:, 0]) == {1.0}

@@ -47,8 +47,11 @@ ARRAY: dict[str, tuple[str, int, tuple[int, ...]]] = {
     "same": ("{}", 9, (9,)),
 }
 
-# The same of one cell, of which IronCalc takes no COUNTIF.
-ONE_CELL = {"unlit": ('IFERROR(IF(OR({0}="OK",{0}="no answer"),0,1),1)', 9, (0,))}
+# The same of one cell, of which IronCalc takes no COUNTIF and no MATCH.
+ONE_CELL: dict[str, tuple[str, int, tuple[int, ...]]] = {
+    "unlit": ('IFERROR(IF(OR({0}="OK",{0}="no answer"),0,1),1)', 9, (0,)),
+    "argmax": ("0*{}", 4, (5,)),
+}
 
 # Of any number of arguments, or of an expression over whole columns: `_text` and `_cell_text` write these themselves.
 OF_MANY = frozenset({"worst", "stack", "colmax", "colsum"})
@@ -124,7 +127,12 @@ def from_one(number: str) -> str:
 
 
 def _gather(here: Here, table: Range, ids: Arg) -> str:
-    return f"INDEX({here.whole(table)},{from_one(here.at(ids))},{here.nth(table)})"
+    return _entry(here, table, from_one(here.at(ids)), here.nth(table))
+
+
+def _entry(here: Here, table: Range, row: str, col: str) -> str:
+    """An entry of a table; IronCalc has no INDEX into one cell, of which there is no other entry anyway."""
+    return f"INDEX({here.whole(table)},{row},{col})" if (table.rows, table.cols) != (1, 1) else here.whole(table)
 
 
 def _whereis(here: Here, wanted: Range, column: Range, ids: Range) -> str:
@@ -287,7 +295,7 @@ FILL: dict[str, Callable[..., str]] = {
     "runs": _runs,
     "countdown": _countdown,
     "gather": _gather,
-    "item": lambda here, x, r, c: f"INDEX({here.whole(x)},{from_one(here.at(r))},{from_one(here.at(c))})",
+    "item": lambda here, x, r, c: _entry(here, x, from_one(here.at(r)), from_one(here.at(c))),
     "pick": lambda here, x, n: f"INDEX({here.whole(x)},{here.at(n)},{here.nth(x)})",
     "largest": lambda here, x, k: f"LARGE({here.whole(x)},{here.at(k)})",
     "whereis": _whereis,
