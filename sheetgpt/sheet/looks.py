@@ -122,6 +122,7 @@ _WHOLE = {  # printed to which column, on as many pages as it takes
     "compute": 20,
     "glossary": 7,
 }
+_NARROWER = 0.94  # LibreOffice breaks a page that is filled to the last column
 _LONG = frozenset({"attention", "points", "matmul", "hand"})  # tabs that may take several pages
 
 
@@ -194,6 +195,7 @@ def _print(ws: Any, sheet: Sheet) -> None:
 def page_of(sheet: Sheet) -> Page:
     """As much of a tab, from its beginning, as can be read on one page; all bands of some tabs, on several."""
     last = max([c.row for c in sheet.cells] + [mass.box.row + mass.box.rows - 1 for mass in sheet.masses])
+    last = max([last, *(chart.row + int(chart.size[1] / _ROW) + 1 for chart in sheet.charts)])
     if sheet.tab.lesson in _WHOLE:
         column = min(_WHOLE[sheet.tab.lesson], max(c.col for c in sheet.cells))
         return Page(last, column, sheet.tab.lesson == "check", 0)
@@ -201,7 +203,7 @@ def page_of(sheet: Sheet) -> Page:
     long, short = _PAGE
     if sheet.tab.lesson in _LONG and height * _LEAST > long:
         col = _columns(sheet, short / _READ / _WIDER)
-        size = min(_READ, short / _WIDER / sum(islice(_pixels(sheet), col + 1)))  # charts may reach farther
+        size = min(_READ, _NARROWER * short / _WIDER / sum(islice(_pixels(sheet), col + 1)))  # charts may reach farther
         return Page(last, col, True, size, _breaks(sheet, last, long / size))
     upright = sheet.tab.group == "stage" and height * _LEAST > short
     high, wide = (long, short) if upright else (short, long)

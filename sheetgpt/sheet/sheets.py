@@ -32,6 +32,7 @@ from sheetgpt.sheet.slots import tab_lesson
 from sheetgpt.sheet.surgerytab import told as surgery_told
 
 Env = Mapping[str, NDArray[Any]]
+_LONGEST = 160  # characters of a line that shows a formula
 _MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
 
 # whose rows are the vocabulary
@@ -288,14 +289,19 @@ def _band_text(book: Blueprint, boxes: list[Range], words: Lesson) -> Iterator[C
 
 
 def _numpy_shown(book: Blueprint, box: Range) -> str:
-    return f"{box.name} = {say(book.plan[box.name])}"
+    return _short(f"{box.name} = {say(book.plan[box.name])}")
 
 
 def _formula_shown(book: Blueprint, box: Range) -> str:
     if box.name in book.blank:
         return f"{a1(box.row, box.col)}: YOUR FORMULA (fill in the yellow cells)"
     shown = book.examples(box.name)
-    return "    ".join(f"{a1(box.row + f.r, box.col + f.c)}: {f}" for f in shown)
+    return "    ".join(_short(f"{a1(box.row + f.r, box.col + f.c)}: {f}") for f in shown)
+
+
+def _short(code: str) -> str:
+    """A line that can be read; the whole formula stands in its cell, and `sheetgpt explain` tells both."""
+    return code if len(code) <= _LONGEST else code[: _LONGEST - 2] + " …"
 
 
 def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
