@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl.formula.translate import Translator
@@ -182,3 +183,13 @@ def test_a_chart_tab_is_no_tab_of_cells(tmp_path: Path) -> None:
 
     book = book_of(tmp_path / "b.xlsx", fill)
     assert (book.tabs, book.charts) == (("Sheet",), ("Picture",))
+
+
+def test_formulas_that_read_nothing_make_no_rule(tmp_path: Path) -> None:
+    path = tmp_path / "zeros.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for row in range(7):
+            sheet.write_formula(row, 0, "=B1*2" if row == 3 else "=0")
+            sheet.write_formula(row, 3, "=E1" if row == 3 else f"=B{row + 1}")
+    assert [fault.cell for fault in lone(read(path))] == ["D4"]

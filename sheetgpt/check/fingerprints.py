@@ -127,6 +127,8 @@ def _lone(sheet: Sheet) -> Iterator[Fault]:
             between, after = (at[0] + down, at[1] + across), (at[0] + 2 * down, at[1] + 2 * across)
             if forms.get(after) != form or forms.get(between) == form or between in seen:
                 continue
+            if not any(letter.isalpha() for letter in form):  # `=0` reads nothing: it is no rule that is copied
+                continue
             if not _stands(sheet, between) or _count(forms, at, after, (down, across)) < _LEAST:
                 continue
             seen.add(between)

@@ -36,7 +36,7 @@ def _pick(p: Plan, config: ModelConfig) -> None:
     of = []
     for i in range(config.n_layer):
         patterns = [p[f"h{i}.attn.head{j}.pattern"] for j in range(config.n_head)]
-        of.append(p(f"view.h{i}.picked", _chosen(head, patterns)))
+        of.append(p(f"h{i}.attn.picked", _chosen(head, patterns)))
     p("view.pattern", _chosen(block, of))
 
 

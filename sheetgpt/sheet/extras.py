@@ -77,7 +77,7 @@ def _heads(config: ModelConfig) -> Iterator[Band]:
     yield Band(tuple(f"heads.{place}" for place in ("name", "most", "text", "share", "itself", "previous", "first")))
     yield Band(("view.block", "view.head"))
     yield Band(("view.pattern",))
-    yield Band(tuple(f"view.h{i}.picked" for i in range(config.n_layer)))
+    yield Band(tuple(f"h{i}.attn.picked" for i in range(config.n_layer)))
 
 
 def _matmul() -> Iterator[Band]:

@@ -48,9 +48,10 @@ _NAMED_ROWS = {
 }
 _RANKED = frozenset({"lens.text", "lens.share", "lens.logit", "lens.id"})  # whose columns are ranks
 _BY_TOKEN = re.compile(
-    r".*\.head\d+\.(scores|exp|pattern)|hand\.columns|view\..*(pattern|picked)|points\.(gram|left|.*\.power_\d+)"
+    r".*\.head\d+\.(scores|exp|pattern)|hand\.columns|view\.pattern|.*\.attn\.picked|points\.(gram|left|.*\.power_\d+)"
 )
-_SHARES = r".*\.head\d+\.(pattern|last)|view\..*(pattern|picked)|heads\.(share|itself|previous|first)|probs|top\.prob"
+_SHARES = r".*\.head\d+\.(pattern|last)|view\.pattern|.*\.attn\.picked|probs|top\.prob"
+_SHARES += r"|heads\.(share|itself|previous|first)"
 _SHARES += r"|sample\.top\.(before|after|prob)"
 _COMPARED = r"lens\.(prob|share|logits)|cosines\.table|near\.(cosine|distance)"
 _SCALED = re.compile(_SHARES + r"|logits|surgery\.(change|effect)|" + _COMPARED)
