@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sheetgpt.build import Built, Room, build, evaluated
+from sheetgpt.build import Built, Form, Room, build, evaluated
 from sheetgpt.check.source import facts
 from sheetgpt.models import bpe
 from sheetgpt.models.config import ModelConfig
@@ -21,6 +21,8 @@ from sheetgpt.sheet.xlsx import write
 
 TINY = ModelConfig(n_vocab=260, n_ctx=16, n_embd=8, n_head=2, n_layer=2)
 UNTIED = ModelConfig(n_vocab=260, n_ctx=8, n_embd=12, n_head=3, n_layer=1, eps=1e-3, tied=False)
+LIVE = Room(tokens=14, characters=16, word_bytes=6)
+CORE = Form(core=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,21 +84,39 @@ def sorter() -> Weights:
 
 @pytest.fixture(scope="session")
 def tiny_book(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A workbook of the tiny model for one prompt, with two rows of padding."""
-    path = tmp_path_factory.mktemp("books") / "tiny.xlsx"
-    return build(tiny, "the cat sat", path, Room(tokens=len(tiny.tokenizer().encode("the cat sat")) + 2, fixed=True))
+    """The pipeline of the tiny model for one prompt, with two rows of padding."""
+    return build(tiny, "the cat sat", _new(tmp_path_factory), _fixed(tiny), form=CORE)
 
 
 @pytest.fixture(scope="session")
 def live_book(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A workbook of the tiny model for any prompt that fits."""
-    path = tmp_path_factory.mktemp("books") / "live.xlsx"
-    return build(tiny, "the cat's  hat", path, Room(tokens=14, characters=16, word_bytes=6))
+    """The pipeline of the tiny model for any prompt that fits."""
+    return build(tiny, "the cat's  hat", _new(tmp_path_factory), LIVE, form=CORE)
+
+
+@pytest.fixture(scope="session")
+def tiny_lesson(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """As `tiny_book`, with everything beside the pipeline."""
+    return build(tiny, "the cat sat", _new(tmp_path_factory), _fixed(tiny))
+
+
+@pytest.fixture(scope="session")
+def live_lesson(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """As `live_book`, with everything beside the pipeline."""
+    return build(tiny, "the cat's  hat", _new(tmp_path_factory), LIVE)
+
+
+def _new(factory: pytest.TempPathFactory) -> Path:
+    return factory.mktemp("books") / "book.xlsx"
+
+
+def _fixed(model: Weights) -> Room:
+    return Room(tokens=len(model.tokenizer().encode("the cat sat")) + 2, fixed=True)
 
 
 def front_book(model: Weights, path: Path, room: Room = Room()) -> Blueprint:  # noqa: B008
     """The tabs that cut a prompt into tokens, and the tables that they read: a workbook without a model."""
-    book, env = evaluated(model, "the cat sat", room)
+    book, env = evaluated(model, "the cat sat", room, form=CORE)
     front = {"prompt", "characters", "words", "merges", "tokens", "vocabulary", "merge_table", "bytes", "unicode"}
     pages = [page for page in sheets(book, env, facts(model)) if page.tab.lesson in front]
     pages = [page._replace(cells=[c for c in page.cells if c.body != "next.text"]) for page in pages]

@@ -113,7 +113,7 @@ def test_a_heading_between_two_tables_is_not(tmp_path: Path) -> None:
 # ---- heads and blocks -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["tiny_book", "live_book"])
+@pytest.mark.parametrize("kind", ["tiny_book", "live_lesson"])
 def test_our_own_workbooks_raise_no_alarm(kind: str, request: pytest.FixtureRequest) -> None:
     book = read(request.getfixturevalue(kind).path)
     siblings = Siblings(book)

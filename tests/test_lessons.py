@@ -90,31 +90,31 @@ def test_every_step_of_a_block_has_its_number() -> None:
     assert step_of("embed.out") is None
 
 
-def test_merged_cells_cover_no_place_and_stand_where_the_head_is_or_above_a_band(live_book: Built) -> None:
-    book = openpyxl.load_workbook(live_book.path)  # another hand
+def test_merged_cells_cover_no_place_and_stand_where_the_head_is_or_above_a_band(live_lesson: Built) -> None:
+    book = openpyxl.load_workbook(live_lesson.path)  # another hand
     taken = {
         (box.tab, row, col)
-        for box in live_book.blueprint.layout.ranges.values()
+        for box in live_lesson.blueprint.layout.ranges.values()
         for row in range(box.row, box.row + box.rows)
         for col in range(box.col, box.col + box.cols)
     }
     merged = 0
-    for tab in live_book.blueprint.layout.tabs:
+    for tab in live_lesson.blueprint.layout.tabs:
         for area in book[tab.name].merged_cells.ranges:
             merged += 1
             cells = {(tab.name, row - 1, col - 1) for row, col in area.cells}
             assert not cells & taken, f"{tab.name}!{area}"
             assert area.min_row == area.max_row
-    assert merged > 3 * len(live_book.blueprint.layout.tabs)
+    assert merged > 3 * len(live_lesson.blueprint.layout.tabs)
 
 
-def test_the_head_has_its_lines_and_every_matrix_its_source(live_book: Built) -> None:
-    book = openpyxl.load_workbook(live_book.path)
+def test_the_head_has_its_lines_and_every_matrix_its_source(live_lesson: Built) -> None:
+    book = openpyxl.load_workbook(live_lesson.path)
     sources = 0
-    for tab in live_book.blueprint.layout.tabs:
+    for tab in live_lesson.blueprint.layout.tabs:
         sheet = book[tab.name]
         lines = {sheet.cell(r, 1).value: sheet.cell(r, 2).value for r in range(3, head_rows(tab) + 1)}
-        words = tab_lesson(live_book.blueprint, tab)
+        words = tab_lesson(live_lesson.blueprint, tab)
         assert sheet["A1"].value == words.title
         assert lines["What"] == words.what
         assert lines["Why"] == words.why
@@ -124,4 +124,4 @@ def test_the_head_has_its_lines_and_every_matrix_its_source(live_book: Built) ->
             digests = [cell.value for cell in book["Parameters"][facts[tab.name]]]
             assert any(isinstance(d, str) and len(d) == 64 and d in lines["Source"] for d in digests)
             sources += 1
-    assert sources == sum(t.lesson == "matrix" for t in live_book.blueprint.layout.tabs)
+    assert sources == sum(t.lesson == "matrix" for t in live_lesson.blueprint.layout.tabs)

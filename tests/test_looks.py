@@ -29,9 +29,9 @@ WHOLE = {"Contents", "Parameters", "Compute", "Glossary"}  # wide tables that ar
 
 
 @pytest.fixture(scope="module")
-def book(live_book: Built) -> openpyxl.Workbook:
+def book(live_lesson: Built) -> openpyxl.Workbook:
     """The live workbook of the tiny model as openpyxl sees it, with the values that the file remembers."""
-    return openpyxl.load_workbook(live_book.path, data_only=True)
+    return openpyxl.load_workbook(live_lesson.path, data_only=True)
 
 
 # ---- charts ----------------------------------------------------------------------------------------------
@@ -77,8 +77,8 @@ def test_charts_show_cells_that_are_there(book: openpyxl.Workbook) -> None:
                     assert told == ["" if v is None else str(v) for v in values]
 
 
-def test_charts_cover_no_cell(live_book: Built, book: openpyxl.Workbook) -> None:
-    boxes = live_book.blueprint.layout.ranges.values()
+def test_charts_cover_no_cell(live_lesson: Built, book: openpyxl.Workbook) -> None:
+    boxes = live_lesson.blueprint.layout.ranges.values()
     for title in pictures(book):
         ws = book[title]
         for chart in ws._charts:
@@ -91,8 +91,8 @@ def test_charts_cover_no_cell(live_book: Built, book: openpyxl.Workbook) -> None
             assert (end.col, end.row) < (right, bottom), f"{title}: the page ends within the chart"
 
 
-def test_the_last_row_of_each_pattern(live_book: Built) -> None:
-    env, config = live_book.env, live_book.blueprint.card.config
+def test_the_last_row_of_each_pattern(live_lesson: Built) -> None:
+    env, config = live_lesson.env, live_lesson.blueprint.card.config
     last = int(env["prompt.n"][0, 0]) - 1
     for i in range(config.n_layer):
         for j, name in enumerate(last_of(config, i)):
@@ -147,31 +147,31 @@ def fill(book: openpyxl.Workbook, built: Built, name: str) -> str:
     return str(book[box.tab].cell(box.row + 1, box.col + 1).fill.fgColor.rgb)[2:]
 
 
-def test_learned_worked_out_and_handed_on_have_a_colour_each(live_book: Built, book: openpyxl.Workbook) -> None:
+def test_learned_worked_out_and_handed_on_have_a_colour_each(live_lesson: Built, book: openpyxl.Workbook) -> None:
     legend = {c.value: str(c.fill.fgColor.rgb)[2:] for row in book["Contents"].iter_rows() for c in row if c.value}
     learned = ("wte", "h0.attn.c_attn.w", "h1.mlp.c_fc.b")
     on_the_way = ("embed.token", "h0.ln_1.var", "h0.attn.qkv", "h0.mlp.pre", "h1.mlp.out", "points.gram")
     results = ("embed.out", "h0.ln_1.out", "h0.resid_mid", "h1.resid_post", "ln_f.last", "points.x")
     for words, names in (("learned", learned), ("worked out on the way", on_the_way), ("handed on", results)):
-        assert {fill(book, live_book, name) for name in names} == {legend[words]}
+        assert {fill(book, live_lesson, name) for name in names} == {legend[words]}
     assert len({legend[words] for words in ("learned", "worked out on the way", "handed on", "given, or typed")}) == 4
 
 
-def test_what_can_be_folded_is_open_and_no_result(live_book: Built, book: openpyxl.Workbook) -> None:
-    layout, results = live_book.blueprint.layout, live_book.blueprint.results
-    for name in live_book.blueprint.plan:
+def test_what_can_be_folded_is_open_and_no_result(live_lesson: Built, book: openpyxl.Workbook) -> None:
+    layout, results = live_lesson.blueprint.layout, live_lesson.blueprint.results
+    for name in live_lesson.blueprint.plan:
         box = layout.ranges[name]
         rows = [book[box.tab].row_dimensions[r + 1] for r in range(box.row, box.row + box.rows)]
         assert not any(row.hidden for row in rows)
-        if (name in results or name.endswith(".pattern")) and not live_book.blueprint.plan.is_view(name):
+        if (name in results or name.endswith(".pattern")) and not live_lesson.blueprint.plan.is_view(name):
             assert not any(row.outlineLevel for row in rows), name
     folded = ("h0.attn.head0.max", "h1.attn.head1.exp", "h0.ln_1.mean", "h0.mlp.pre", "points.second.power_4")
     for box in map(layout.ranges.__getitem__, folded):
         assert [book[box.tab].row_dimensions[box.row + 1 + d].outlineLevel for d in (0, -5)] == [1, 0]
 
 
-def test_wide_numbers_lose_decimals_and_masked_ones_say_so(live_book: Built, book: openpyxl.Workbook) -> None:
-    box = live_book.blueprint.layout.ranges["h0.attn.head0.scores"]
+def test_wide_numbers_lose_decimals_and_masked_ones_say_so(live_lesson: Built, book: openpyxl.Workbook) -> None:
+    box = live_lesson.blueprint.layout.ranges["h0.attn.head0.scores"]
     rules = [
         r
         for area in book[box.tab].conditional_formatting
@@ -233,9 +233,9 @@ def test_numbers_as_libreoffice_shows_them(tmp_path: Path) -> None:
     assert [row[1] for row in shown[:4]] == ["0", "0.0%", "12.3%", "100.0%"]
 
 
-def test_libreoffice_keeps_what_a_reader_sees(live_book: Built, book: openpyxl.Workbook, tmp_path: Path) -> None:
-    converted(live_book.path, "xlsx", tmp_path)
-    saved = openpyxl.load_workbook(tmp_path / live_book.path.name)
+def test_libreoffice_keeps_what_a_reader_sees(live_lesson: Built, book: openpyxl.Workbook, tmp_path: Path) -> None:
+    converted(live_lesson.path, "xlsx", tmp_path)
+    saved = openpyxl.load_workbook(tmp_path / live_lesson.path.name)
     assert pictures(saved) == pictures(book)
     for title in pictures(book):
         wanted, found = ([sorted(reads for _, reads, _ in references(chart)) for chart in ws._charts]
@@ -247,7 +247,7 @@ def test_libreoffice_keeps_what_a_reader_sees(live_book: Built, book: openpyxl.W
         there = saved[ws.title]
         assert there.print_area == ws.print_area
         assert len(there.conditional_formatting) == len(ws.conditional_formatting)
-    mlp = live_book.blueprint.layout.ranges["h0.mlp.pre"]
+    mlp = live_lesson.blueprint.layout.ranges["h0.mlp.pre"]
     assert saved[mlp.tab].row_dimensions[mlp.row + 1].outlineLevel == 1
 
 

@@ -35,13 +35,13 @@ from tests.mutants import cell, make
 
 
 @pytest.fixture(scope="module")
-def computed(tiny_book: Built) -> Values:
-    return get("ironcalc").recalculate(tiny_book.path)
+def computed(tiny_lesson: Built) -> Values:
+    return get("ironcalc").recalculate(tiny_lesson.path)
 
 
 @pytest.fixture(scope="module")
-def opened(tiny_book: Built) -> openpyxl.Workbook:
-    return openpyxl.load_workbook(tiny_book.path)
+def opened(tiny_lesson: Built) -> openpyxl.Workbook:
+    return openpyxl.load_workbook(tiny_lesson.path)
 
 
 def rows_with(opened: openpyxl.Workbook, tab: str, column: int = 0) -> dict[str, int]:
@@ -64,17 +64,17 @@ def lights(opened: openpyxl.Workbook, values: Values) -> dict[str, object]:
 
 
 def test_a_changed_weight_turns_the_light_of_its_stage_on_the_map(
-    tiny_book: Built, computed: Values, opened: openpyxl.Workbook, tmp_path: Path
+    tiny_lesson: Built, computed: Values, opened: openpyxl.Workbook, tmp_path: Path
 ) -> None:
-    stages = tiny_book.blueprint.card.stages.among(tiny_book.blueprint.card.config)
+    stages = tiny_lesson.blueprint.card.stages.among(tiny_lesson.blueprint.card.config)
     assert lights(opened, computed) == dict.fromkeys(stages, "OK")
     changed = cell("h1.mlp.c_fc.w", 3, 2, "><v>0.5</v></c>", FaultKind.VALUE, "")
-    make(changed, tiny_book.blueprint, tiny_book.path, tmp_path / "changed.xlsx")
+    make(changed, tiny_lesson.blueprint, tiny_lesson.path, tmp_path / "changed.xlsx")
     found = lights(opened, get("ironcalc").recalculate(tmp_path / "changed.xlsx"))
     assert found == dict.fromkeys(stages, "OK") | {"h1": "WRONG"}
 
 
-def test_every_link_leads_to_the_tab_or_the_cell_that_it_names(tiny_book: Built, opened: openpyxl.Workbook) -> None:
+def test_every_link_leads_to_the_tab_or_the_cell_that_it_names(tiny_lesson: Built, opened: openpyxl.Workbook) -> None:
     seen: set[str] = set()
     for sheet in (opened[tab] for tab in ("Contents", "Parameters", "Glossary")):
         for source in (c for row in sheet.iter_rows() for c in row if c.hyperlink):
@@ -82,13 +82,13 @@ def test_every_link_leads_to_the_tab_or_the_cell_that_it_names(tiny_book: Built,
             assert tab in opened.sheetnames
             if sheet.title == "Contents" and source.column > HEADS:
                 head = f"{sheet.cell(source.row, 1).value.partition(':')[0]}.attn.head{source.value}.pattern"
-                box = tiny_book.blueprint.layout.ranges[head]
+                box = tiny_lesson.blueprint.layout.ranges[head]
                 assert (tab, at) == (box.tab, opened[tab].cell(box.row + 1, box.col + 1).coordinate)
                 seen.add(head)
             elif sheet.title == "Contents":
                 seen.add(tab)
-            elif source.value in tiny_book.blueprint.layout.ranges:
-                assert tab == tiny_book.blueprint.layout.ranges[source.value].tab
+            elif source.value in tiny_lesson.blueprint.layout.ranges:
+                assert tab == tiny_lesson.blueprint.layout.ranges[source.value].tab
     assert seen >= {"h0.attn.head0.pattern", "h1.attn.head1.pattern", *opened.sheetnames[1:]}
 
 
@@ -108,7 +108,7 @@ def test_a_map_has_a_row_for_each_block_that_is_there(blocks: int, stages: str) 
 
 
 def test_parameters_counts_the_numbers_in_the_files(
-    tiny: Weights, tiny_book: Built, computed: Values, opened: openpyxl.Workbook
+    tiny: Weights, tiny_lesson: Built, computed: Values, opened: openpyxl.Workbook
 ) -> None:
     rows, found = rows_with(opened, "Parameters"), computed["Parameters"]
     counts = {}
@@ -197,17 +197,17 @@ def totals(built: Built, values: Values, whose: str) -> list[float]:
     "sizes", [{}, {"tokens": 7, "width": 12, "mlp": 20, "heads": 3, "blocks": 3, "vocabulary": 11}]
 )
 def test_compute_counts_what_numpy_does(
-    sizes: dict[str, int], tiny_book: Built, computed: Values, tmp_path: Path
+    sizes: dict[str, int], tiny_lesson: Built, computed: Values, tmp_path: Path
 ) -> None:
-    config, ranges = tiny_book.blueprint.card.config, tiny_book.blueprint.layout.ranges
-    own = {"tokens": tiny_book.blueprint.card.n_rows, "width": config.n_embd, "mlp": config.d_mlp,
+    config, ranges = tiny_lesson.blueprint.card.config, tiny_lesson.blueprint.layout.ranges
+    own = {"tokens": tiny_lesson.blueprint.card.n_rows, "width": config.n_embd, "mlp": config.d_mlp,
            "heads": config.n_head, "blocks": config.n_layer, "vocabulary": config.n_vocab}  # fmt: skip
     values, at = computed, {name: (ranges[f"compute.{name}"].row, ranges[f"compute.{name}"].col) for name in sizes}
     if sizes:
-        edit(tiny_book.path, tmp_path / "other.xlsx", {"Compute": {at[k]: float(v) for k, v in sizes.items()}}, {})
+        edit(tiny_lesson.path, tmp_path / "other.xlsx", {"Compute": {at[k]: float(v) for k, v in sizes.items()}}, {})
         values = get("ironcalc").recalculate(tmp_path / "other.xlsx")
-    assert totals(tiny_book, values, "one") == tally(own | sizes, 1)
-    assert totals(tiny_book, values, "all") == tally(own | sizes, (own | sizes)["tokens"])
+    assert totals(tiny_lesson, values, "one") == tally(own | sizes, 1)
+    assert totals(tiny_lesson, values, "all") == tally(own | sizes, (own | sizes)["tokens"])
     same = ranges["compute.same"]
     assert values["Compute"].get((same.row, same.col)) == ("other sizes" if sizes else "equal")
 
@@ -242,15 +242,15 @@ LEARNED = {"GPT-2 small": 124_439_808, "GPT-2 medium": 354_823_168, "GPT-2 large
            "GPT-2 XL": 1_557_611_200}  # fmt: skip
 
 
-def test_sizes_of_gpt2_give_their_numbers(computed: Values, opened: openpyxl.Workbook, tiny_book: Built) -> None:
+def test_sizes_of_gpt2_give_their_numbers(computed: Values, opened: openpyxl.Workbook, tiny_lesson: Built) -> None:
     rows = rows_with(opened, "Glossary")
     assert {name: computed["Glossary"].get((rows[name], 6)) for name in LEARNED} == LEARNED
     assert computed["Glossary"].get((rows["GPT-3"], 6)) == pytest.approx(175e9, rel=0.005)
-    assert computed["Glossary"].get((rows["tiny"], 6)) == tiny_book.blueprint.card.n_weights
+    assert computed["Glossary"].get((rows["tiny"], 6)) == tiny_lesson.blueprint.card.n_weights
 
 
-def test_every_place_of_the_glossary_is_in_the_plan(tiny_book: Built) -> None:
-    plan = tiny_book.blueprint.plan
+def test_every_place_of_the_glossary_is_in_the_plan(tiny_lesson: Built) -> None:
+    plan = tiny_lesson.blueprint.plan
     for entry in tables("glossary")["terms"]:
         assert entry.get("place", "wte").replace("#", "0") in plan, entry["term"]
     assert len({entry["term"] for entry in tables("glossary")["terms"]}) == len(tables("glossary")["terms"])

@@ -58,7 +58,7 @@ def test_plain_sheets_are_cut_alike() -> None:
     assert (wanted[0].count(b"<v"), wanted[0].count(b"<f")) == (1, 3)
 
 
-@pytest.mark.parametrize("book", ["tiny_book", "live_book"])
+@pytest.mark.parametrize("book", ["live_book", "tiny_lesson"])
 def test_every_tab_of_ours_is_plain(book: str, request: pytest.FixtureRequest) -> None:
     built: Built = request.getfixturevalue(book)
     with zipfile.ZipFile(built.path) as file:

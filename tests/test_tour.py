@@ -31,15 +31,15 @@ def run(*words: object, input: str | None = None) -> Result:
 
 
 @pytest.fixture(scope="module")
-def tour(tiny_book: Built, tiny: Weights) -> Tour:
-    return Tour.of(tiny_book.path, "cached", str(tiny.folder))
+def tour(tiny_lesson: Built, tiny: Weights) -> Tour:
+    return Tour.of(tiny_lesson.path, "cached", str(tiny.folder))
 
 
 @pytest.fixture(scope="module")
-def wrong(tiny_book: Built, tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Tour:
+def wrong(tiny_lesson: Built, tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Tour:
     """A copy in which the variance of one row is that of a sample, as IronCalc computes it."""
     path = tmp_path_factory.mktemp("wrong") / "wrong.xlsx"
-    make(formula("h0.ln_1.var", "VARP", "VAR", nth=1), tiny_book.blueprint, tiny_book.path, path)
+    make(formula("h0.ln_1.var", "VARP", "VAR", nth=1), tiny_lesson.blueprint, tiny_lesson.path, path)
     return Tour.of(path, "ironcalc", str(tiny.folder))
 
 
@@ -75,9 +75,9 @@ def test_a_stage_is_the_golden_text(tour: Tour, request: pytest.FixtureRequest) 
     assert text + "\n" == GOLDEN.read_text()
 
 
-def test_the_sheets_numbers_are_shown_beside_plain_numpys(tiny_book: Built, tour: Tour) -> None:
-    x = tiny_book.env["embed.out"]
-    last = int(tiny_book.env["prompt.n"][0, 0]) - 1
+def test_the_sheets_numbers_are_shown_beside_plain_numpys(tiny_lesson: Built, tour: Tour) -> None:
+    x = tiny_lesson.env["embed.out"]
+    last = int(tiny_lesson.env["prompt.n"][0, 0]) - 1
     normalized = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
     line = "  ".join(f"{v:.4g}" for v in normalized[last, :7])
     text = re.sub(" +", "  ", to_text(tour, tour.step(tour.tab("h0 ln_1"))))
@@ -85,13 +85,13 @@ def test_the_sheets_numbers_are_shown_beside_plain_numpys(tiny_book: Built, tour
     assert f"numpy  {line}\n" in text
 
 
-def test_every_tab_of_the_lesson_is_walked_through(tiny_book: Built, tiny: Weights) -> None:
-    result = run("tour", tiny_book.path, "--engine", "cached", "--model", tiny.folder)
+def test_every_tab_of_the_lesson_is_walked_through(tiny_lesson: Built, tiny: Weights) -> None:
+    result = run("tour", tiny_lesson.path, "--engine", "cached", "--model", tiny.folder)
     assert result.exit_code == 4  # cached values prove nothing
-    for tab in tiny_book.blueprint.layout.tabs:
+    for tab in tiny_lesson.blueprint.layout.tabs:
         assert (f"] {tab.name}" in result.output) == (tab.group == "stage"), tab.name
-    for name in filterfalse(tiny_book.blueprint.plan.is_view, tiny_book.blueprint.plan):
-        tab = tiny_book.blueprint.layout.tab_of(name)
+    for name in filterfalse(tiny_lesson.blueprint.plan.is_view, tiny_lesson.blueprint.plan):
+        tab = tiny_lesson.blueprint.layout.tab_of(name)
         if tab.lesson in {"embedding", "ln_1", "attention", "ln_2", "mlp", "logits"} and ".head1." not in name:
             assert f"\n{name}  [" in result.output, name
 
@@ -108,11 +108,11 @@ def test_a_stage_that_is_not_there(checked: Path) -> None:
     assert result.stderr.startswith("sheetgpt: no stage 'h1 mpl': did you mean h1 mlp")
 
 
-def test_what_differs_is_marked(tiny_book: Built, checked_wrong: Path) -> None:
+def test_what_differs_is_marked(tiny_lesson: Built, checked_wrong: Path) -> None:
     """The row that is wrong, sheet and numpy; what follows from it is not blamed; nothing else is marked."""
     result = run("tour", checked_wrong, "--stage", "h0 ln_1", "--stage", "embedding")
     assert result.exit_code == 1
-    sample = f"{np.var(tiny_book.env['embed.out'][1], ddof=1):.4g}!"
+    sample = f"{np.var(tiny_lesson.env['embed.out'][1], ddof=1):.4g}!"
     assert [line.split()[-1] for line in result.output.splitlines() if re.search(r"  sheet .*\d!", line)] == [sample]
     assert re.findall(r"^  ! (.*) at (\S+),", result.output, re.MULTILINE) == [
         ("wrong formula", "h0.ln_1.var"),
@@ -185,10 +185,10 @@ def numbers(sheet: object) -> Iterator[float]:
         yield from (float(v) for v in row if isinstance(v, int | float))
 
 
-def test_every_number_of_the_html_stands_on_its_tab(tiny_book: Built, html: str) -> None:
-    page, book = Page(html), openpyxl.load_workbook(tiny_book.path, data_only=True)
+def test_every_number_of_the_html_stands_on_its_tab(tiny_lesson: Built, html: str) -> None:
+    page, book = Page(html), openpyxl.load_workbook(tiny_lesson.path, data_only=True)
     assert (page.open, page.scripts) == ([], 0)
-    assert len(page.sections) == len(tiny_book.blueprint.layout.tabs)
+    assert len(page.sections) == len(tiny_lesson.blueprint.layout.tabs)
     shown = 0
     for sheet, titles in zip(book.worksheets, page.sections, strict=True):
         there = set(numbers(sheet))
@@ -230,18 +230,20 @@ def test_what_differs_is_marked_in_the_html(checked_wrong: Path, tmp_path: Path)
     ],
 )
 def test_a_wrong_call_writes_nothing(
-    tiny_book: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: str
+    tiny_lesson: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run("export", tiny_book.path, *words)
+    result = run("export", tiny_lesson.path, *words)
     assert result.exit_code == 2
     assert says in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_libreoffice_there_is_no_pdf(tiny_book: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_libreoffice_there_is_no_pdf(
+    tiny_lesson: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SHEETGPT_SOFFICE", "nowhere")
-    result = run("export", tiny_book.path, "--pdf", tmp_path / "x.pdf")
+    result = run("export", tiny_lesson.path, "--pdf", tmp_path / "x.pdf")
     assert result.exit_code == 2
     assert result.stderr.startswith("sheetgpt: libreoffice is not installed: apt-get install libreoffice-calc")
     assert list(tmp_path.iterdir()) == []
