@@ -56,11 +56,25 @@ def test_a_lesson_is_short_and_says_its_formula_in_words(stem: str) -> None:
 def test_every_slot_is_filled_for_models_of_all_sizes(sizes: tuple[int, int, int], live: Live | None) -> None:
     n_layer, n_head, width = sizes
     config = ModelConfig(7, 8, width, n_head, n_layer, tied=n_head > 1)
-    book = Blueprint.of(Card("small", config, 3, live, asked=Asked(EXTRAS)))
+    book = Blueprint.of(Card("small", config, 6, live, asked=Asked(EXTRAS)))
     for tab in book.layout.tabs:
         words = tab_lesson(book, tab)
         assert not any("$" in text for text in texts(words)), tab.name
         assert len(words.tries) == len(lesson(tab.lesson).tries) or not live
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_model_of_few_tokens_is_told_nothing_of_others(rows: int) -> None:
+    """What a try sets or watches is there; with a row more there is more to try."""
+    fewer, more = (
+        [one for tab in book.layout.tabs for one in tab_lesson(book, tab).tries]
+        for book in (Blueprint.of(Card("small", ModelConfig(7, n, 4, 2, 1), n)) for n in (rows, rows + 1))
+    )
+    assert 0 < len(fewer) < len(more)
+    spots = {spot for one in fewer for spot in one.spots}
+    assert any(spot.endswith("[0,0]") for spot in spots)
+    late = re.compile(rf"(wpe|.*(pattern|resid_mid|\.out))\[([{rows}-9]),")
+    assert not any(late.match(spot) for spot in spots)
 
 
 def test_where_we_are_and_what_goes_in_and_out() -> None:

@@ -46,19 +46,10 @@ class Try(NamedTuple):
     same: Mapping[str, str] = MappingProxyType({})  # what is then equal to what, but for rounding
 
     @property
-    def places(self) -> frozenset[str]:
-        """Every place that it sets or watches."""
-        keys = (
-            *self.set,
-            *self.moves,
-            *self.keeps,
-            *self.rises,
-            *self.falls,
-            *self.shows,
-            *self.same,
-            *self.same.values(),
-        )
-        return frozenset(key.partition("[")[0] for key in keys)
+    def spots(self) -> frozenset[str]:
+        """Every place, and cell of one, that it sets or watches."""
+        watched = (*self.moves, *self.keeps, *self.rises, *self.falls, *self.shows, *self.same, *self.same.values())
+        return frozenset((*self.set, *watched))
 
     def fill(self, fill: Callable[[str], str]) -> Try:
         """The same with every text filled; in its words `$cell` is where the first value goes, `$to` that value."""

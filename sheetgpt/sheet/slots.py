@@ -20,11 +20,20 @@ def tab_lesson(book: Blueprint, tab: Tab) -> Lesson:
 
 
 def _can(book: Blueprint, one: Try, slots: Slots) -> bool:
-    """Whether all places of a try are there, and those that it sets are given, not computed."""
+    """Whether all cells of a try are there, and those that it sets are given, not computed."""
     given = {name for name, role in book.plan.roles.items() if role is not Role.VALUE}
     given -= set() if book.card.live else {"prompt.text"}
     changed = {filled(spot, slots).partition("[")[0] for spot in one.set}
-    return changed <= given and {filled(name, slots) for name in one.places} <= set(book.plan)
+    return changed <= given and all(_there(book, filled(spot, slots)) for spot in one.spots)
+
+
+def _there(book: Blueprint, spot: str) -> bool:
+    """Whether this workbook has a place, and the cell of it that is meant: small ones have fewer."""
+    match = SPOT.fullmatch(spot)
+    if match is None or match[1] not in book.plan:
+        return False
+    rows, cols = book.plan[match[1]].shape
+    return match[2] is None or (int(match[2]) < rows and int(match[3]) < cols)
 
 
 class Slots(dict[str, object]):
