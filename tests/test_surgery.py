@@ -193,6 +193,28 @@ def test_a_wrong_record_is_a_fault(book: Built, tiny: Weights, tmp_path: Path) -
     assert {f.place for f in report.faults if f.kind.value == "wrong input"} == set(wrong)
 
 
+@pytest.mark.parametrize("built", ["", None, "the cat sat " * 99])
+def test_records_without_their_prompt_are_not_taken_as_they_stand(
+    built: str | None, book: Built, tiny: Weights, tmp_path: Path
+) -> None:
+    """A workbook that no longer says what it was built for, or names what no model takes, is not equal."""
+    report = verify(
+        typed(book, tmp_path / "x.xlsx", {"prompt.built": built, "surgery.effect": 0.5}), model=str(tiny.folder)
+    )
+    assert report.exit_code == 1
+    assert report.first_fault
+    assert report.first_fault.place == "prompt.built"
+
+
+@pytest.mark.parametrize(("knob", "value"), [("view.block", None), ("view.head", None), ("near.word", True)])
+def test_a_knob_of_the_wrong_kind_is_alone_to_blame(
+    knob: str, value: float | None, book: Built, tiny: Weights, tmp_path: Path
+) -> None:
+    """A formula takes an empty cell for 0 and TRUE for a word: it is right all the same."""
+    report = verify(typed(book, tmp_path / "x.xlsx", {knob: value}), model=str(tiny.folder))
+    assert [fault.place for fault in report.faults] == [knob]
+
+
 def test_without_surgery_formulas_are_what_they_were(tiny: Weights, book: Built) -> None:
     core = evaluated(tiny, PROMPT, form=Form(core=True))[0]
     texts = {name: [f.text for f in lower(core.plan, name, core.layout.ranges)] for name in core.plan}

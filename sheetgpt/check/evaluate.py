@@ -208,7 +208,8 @@ def _finite(x: Array) -> Array:
 
 
 def _visible(x: object) -> str:
-    return (x if isinstance(x, str) else f"{x:.15g}").replace(" ", "␣")
+    text = str(x).upper() if isinstance(x, bool) else f"{x:.15g}" if isinstance(x, float) else str(x)
+    return text.replace(" ", "␣")
 
 
 def _exactly(x: Array, texts: Array) -> Array:

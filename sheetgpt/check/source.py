@@ -101,13 +101,13 @@ def _played(book: Blueprint, own: Env) -> Env:
 
 
 def _records(book: Blueprint, weights: Weights, own: Env) -> Env:
-    """Records, for the prompt that the workbook says it was built for; as they stand where that is no prompt."""
+    """Records, for the prompt that the workbook says it was built for; where that is none, it is what is wrong."""
     if BUILT not in book.plan:
         return {}
     try:
         return records(book, weights, _as_text(own[BUILT][0, 0]))
-    except SheetGPTError:
-        return {}
+    except SheetGPTError as error:
+        return {BUILT: np.array([[f"a prompt, by which records can be judged ({error})"]], dtype=object)}
 
 
 def _as_text(value: object) -> str:

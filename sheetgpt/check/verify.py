@@ -98,6 +98,11 @@ class _Check:
         inputs = (i for i in self.plan.inputs(name) if i not in self.workbook.same)
         return any(failed(self.found[i]).any() for i in inputs)
 
+    def _knob_fails(self, name: str) -> bool:
+        """Whether that is a knob: a formula makes of an emptied one, or of a word, what numpy cannot know."""
+        knobs = (i for i in self.plan.inputs(name) if self.plan.roles[i] is Role.KNOB)
+        return any(failed(self.found[i]).any() for i in knobs)
+
     def _unknown(self, name: str) -> NDArray[np.bool_] | bool:
         """Cells that nobody can judge: a student has not filled them in, or what they are computed from."""
         if name in self.blueprint.blank:
@@ -205,7 +210,7 @@ class _Check:
         wanted = self.wanted[name] if given else self._own(name)
         own = gaps(self.found[name], wanted)
         if self._inputs_fail(name):
-            caught = expr.op in _CATCHES  # which give something else in its stead
+            caught = expr.op in _CATCHES or self._knob_fails(name)  # it may give something else in its stead
             own = np.where(failed(self.found[name]) | caught, 0.0, own)  # an error that came in with an input
         total = gaps(self.found[name], self.wanted[name])
         if name in self.blueprint.after_blank:
@@ -340,8 +345,9 @@ class _Check:
             others = f"the weights are those of {self.source.weights.name!r}, the card names {report.model!r}"
             report.unchecked.append(others)
         if self.source.weights is None:
-            given = Role.UPSTREAM in self.plan.roles.values()
-            what = "weights, vocabulary and the input" if given else "weights and vocabulary"
+            roles = self.plan.roles.values()
+            what = "weights, vocabulary and the input" if Role.UPSTREAM in roles else "weights and vocabulary"
+            what = "weights, vocabulary and records" if Role.RECORD in roles else what
             report.unchecked.append(f"{what} against their source: {self.source.note}")
 
     def _left_blank(self) -> Iterator[str]:
