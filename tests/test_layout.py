@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sheetgpt.errors import LayoutError
+from sheetgpt.errors import LayoutError, WorkbookError
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
 from sheetgpt.plan.extras import EXTRAS
@@ -134,3 +135,37 @@ def test_a_card_reads_back() -> None:
     assert Card.from_json(live.to_json()) == live
     assert Card.from_json(card.to_json()) == card
     assert Card.from_json(replace(card, n_rows=8).to_json()).n_rows == 8
+
+
+@pytest.mark.parametrize("live", [None, LIVE])
+def test_each_extra_alone_and_all_but_one_is_planned_or_refused(live: Live | None) -> None:
+    """A forged card may name any of them: what is not refused has its formulas and its words."""
+    refused = set()
+    for extra in EXTRAS:
+        for extras in ((extra,), tuple(other for other in EXTRAS if other != extra)):
+            card = Card("x", ModelConfig(7, 8, 4, 2, 1), 3, live, asked=Asked(extras, 1))
+            try:
+                book = Blueprint.of(Card.from_json(card.to_json()))
+            except WorkbookError as error:
+                refused.add(str(error))
+                continue
+            assert all(book.formulas(name) for name, e in book.plan.items() if e.args and not book.plan.is_view(name))
+            assert all(tab_lesson(book, tab).title for tab in book.layout.tabs)
+    assert refused == {"the card has the extra heads, which needs points, without it"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"extras": ["points", "surgery"]}, "not those"),
+        ({"extras": ["points", "points"]}, "not those"),
+        ({"extras": "points"}, "not those"),
+        ({"extras": ["points"], "stages": "h0"}, "its stages are h0"),
+        *(({"steps": steps}, "steps are") for steps in (-1, 1001, True, 1.0, "1")),
+        *(({"dialect": dialect}, "dialect|cannot be read") for dialect in ("", "lambda", 1, ["arrays"])),
+    ],
+)
+def test_a_card_of_odd_extras_is_refused(entry: dict[str, object], told: str) -> None:
+    card = json.loads(Card("x", ModelConfig(7, 8, 4, 2, 1), 3).to_json())
+    with pytest.raises(WorkbookError, match=told):
+        Card.from_json(json.dumps(card | entry))

@@ -34,6 +34,7 @@ EXTRAS: tuple[str, ...] = (
     "lens",
     "playground",
 )
+NEEDS = {"heads": "points"}  # extras that read the places of another
 _RECORDED = frozenset({"surgery", "generate"})  # extras with records
 
 

@@ -14,7 +14,7 @@ from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
 from sheetgpt.plan.checks import AT, add_checks
-from sheetgpt.plan.extras import EXTRAS, add_extras
+from sheetgpt.plan.extras import EXTRAS, NEEDS, add_extras
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.plan import Plan
@@ -118,6 +118,8 @@ def _asked(data: dict[str, object], stages: Stages) -> Asked:
     extras, steps = data.get("extras", []), data.get("steps", 0)
     if not isinstance(extras, list) or extras != [extra for extra in EXTRAS if extra in extras]:
         raise WorkbookError("the card's extras are not those that this sheetgpt knows")
+    if alone := next((extra for extra in extras if NEEDS.get(extra, extra) not in extras), ""):
+        raise WorkbookError(f"the card has the extra {alone}, which needs {NEEDS[alone]}, without it")
     if extras and stages != WHOLE:
         raise WorkbookError(f"the card has extras, but its stages are {stages}")
     if type(steps) is not int or not 0 <= steps <= MOST_STEPS:
