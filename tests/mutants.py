@@ -81,12 +81,9 @@ def renamed(place: str, ref: str) -> Mutant:
     def edit(book: Blueprint) -> Edit:
         old = f'<definedName name="{place}">{escape(book.layout.ranges[place].ref, quote=False)}<'
         last = book.layout.ranges["prompt.ids"].row + book.card.n_rows  # bands begin in the same row on every tab
-        embed = book.layout.ranges["embed.out"].row + book.card.n_rows
-        return lambda xml: _replace_once(
-            xml,
-            old,
-            f'<definedName name="{place}">{ref.format(last=last, embed=embed)}<',
-        )
+        box = book.layout.ranges[place]
+        new = ref.format(last=last, first=box.row + 1, final=box.row + box.rows)
+        return lambda xml: _replace_once(xml, old, f'<definedName name="{place}">{new}<')
 
     return Mutant(f"{place} -> {ref}", lambda _: "xl/workbook.xml", edit, FaultKind.NAME, place)
 
@@ -138,8 +135,8 @@ MUTANTS = [
     formula("top.id", "SMALL(", "LARGE("),
     formula("prompt.tokens", "prompt.n<=", "prompt.n<"),
     renamed("h0.attn.head0.k", "'h0 attention'!$B$11:$E$12"),
-    renamed("embed.out", "Embedding!B$41:I${embed}"),
-    renamed("logits", "Logits!$B18:$B277"),
+    renamed("embed.out", "Embedding!B${first}:I${final}"),
+    renamed("logits", "Logits!$B{first}:$B{final}"),
     renamed("h1.mlp.out", "'h1 mlp'!$B$11:$I${last}"),
 ]
 

@@ -29,7 +29,7 @@ from sheetgpt.plan.plan import Plan, Role, say
 from sheetgpt.plan.stages import Stages, pipeline
 from sheetgpt.sheet.blueprint import Card
 from sheetgpt.sheet.readback import read
-from tests.conftest import TINY, UNTIED
+from tests.conftest import CORE, TINY, UNTIED
 from tests.mutants import Mutant, cell, formula, make
 
 FABLE = "Mike is quick. He moves"
@@ -152,7 +152,7 @@ def test_a_vocabulary_stands_only_where_it_is_read() -> None:
 @pytest.mark.parametrize("room", [Room(fixed=True), Room(tokens=7, fixed=True)], ids=["no padding", "padding"])
 def test_each_stage_is_given_what_the_whole_computes_to_the_digit(tiny: Weights, untied: Weights, room: Room) -> None:
     for model in (tiny, untied):
-        _, whole = evaluated(model, "the cat", room)
+        _, whole = evaluated(model, "the cat", room, form=CORE)
         for stage in pipeline(model.config)[1:]:
             book, env = evaluated(model, "the cat", room, Stages(stage, stage))
             for name in book.plan:
