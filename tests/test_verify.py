@@ -133,7 +133,7 @@ def test_cached_values_alone_are_never_a_proof(tiny_book: Built, tiny: Weights) 
 
 def test_a_label_is_checked_too(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
     def edit(xml: str) -> str:
-        return xml.replace(">Tokens!N12</f>", ">Tokens!N11</f>", 1)
+        return xml.replace(">Tokens!N16</f>", ">Tokens!N15</f>", 1)
 
     mutant = Mutant("label", lambda _: "h0 mlp", lambda _: edit, FaultKind.FORMULA, "")
     make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "label.xlsx")
@@ -143,14 +143,14 @@ def test_a_label_is_checked_too(tiny_book: Built, tiny: Weights, tmp_path: Path)
 
 def test_a_stale_label_is_told(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
     def edit(xml: str) -> str:
-        changed, n = re.subn(r'(<c r="A11"[^>]*><f>Tokens!N11</f><v>)[^<]*', r"\g<1>theLIE", xml)
+        changed, n = re.subn(r'(<c r="A15"[^>]*><f>Tokens!N15</f><v>)[^<]*', r"\g<1>theLIE", xml)
         assert n == 1
         return changed
 
     mutant = Mutant("stale label", lambda _: "h0 mlp", lambda _: edit, FaultKind.STALE, "")
     make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "label.xlsx")
     report = verify(tmp_path / "label.xlsx", "ironcalc", str(tiny.folder))
-    assert [(f.kind, f.tab, f.cell, f.found) for f in report.faults] == [(FaultKind.STALE, "h0 mlp", "A11", "'theLIE'")]
+    assert [(f.kind, f.tab, f.cell, f.found) for f in report.faults] == [(FaultKind.STALE, "h0 mlp", "A15", "'theLIE'")]
 
 
 def test_a_tab_that_is_gone_comes_first(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
@@ -210,14 +210,14 @@ def test_a_ruler_that_a_lookup_reads_is_blamed_before_the_lookup(
     tiny_book: Built, tiny: Weights, tmp_path: Path
 ) -> None:
     def edit(xml: str) -> str:
-        return xml.replace("<v>3.0</v></c>", "<v>4.0</v></c>", 1)  # row 10 of Embedding: the first ruler
+        return xml.replace("<v>3.0</v></c>", "<v>4.0</v></c>", 1)  # row 14 of Embedding: the first ruler
 
     mutant = Mutant("ruler", lambda _: "Embedding", lambda _: edit, FaultKind.INPUT, "")
     make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "ruler.xlsx")
     report = verify(tmp_path / "ruler.xlsx", "ironcalc", str(tiny.folder))
     kinds = [(f.kind, f.place, f.tab, f.cell) for f in report.faults]
-    assert kinds[0] == (FaultKind.INPUT, "", "Embedding", "E10")
-    assert (FaultKind.VALUE, "embed.token", "Embedding", "E11") in kinds
+    assert kinds[0] == (FaultKind.INPUT, "", "Embedding", "E14")
+    assert (FaultKind.VALUE, "embed.token", "Embedding", "E15") in kinds
 
 
 def test_a_note_in_the_margin_is_counted_not_condemned(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_the_readme_counts_rightly() -> None:
 
 def test_the_json_report_holds_everything(untouched: Report, tiny_book: Built) -> None:
     data = json.loads(to_json(untouched))
-    assert (data["schema"], data["exit_code"], data["engine"]) == (2, 0, "ironcalc")
+    assert (data["schema"], data["exit_code"], data["engine"]) == (3, 0, "ironcalc")
     assert [row["name"] for row in data["rows"]] == list(tiny_book.blueprint.plan)
     assert data["faults"] == []
 
@@ -295,7 +295,7 @@ def test_build_hands_over_nothing_that_an_engine_disputes(
     from sheetgpt.check import evaluate
 
     monkeypatch.setitem(evaluate.NUMPY, "rowvar", lambda x: x.var(axis=1, ddof=1, keepdims=True))
-    with pytest.raises(BuildError, match=r"disagrees with numpy at .*h0 ln_1!F11"):
+    with pytest.raises(BuildError, match=r"disagrees with numpy at .*h0 ln_1!F15"):
         build(tiny, "the cat", tmp_path / "never.xlsx")
     assert list(tmp_path.iterdir()) == []
 

@@ -114,10 +114,19 @@ def _prompt(p: Plan, config: ModelConfig) -> dict[str, Expr]:
 
 def _embed(p: Plan) -> dict[str, Expr]:
     out, place = p["embed.out"], switched(p, p["embed.pos"], *POSITIONS)
-    return {
+    looked_up = {"embed.token.rows": _looked_up(p)} if "vocab.id" in p else {}
+    return looked_up | {
         "embed.out.sum": _relative(out - p["embed.token"] - place, out),
         "embed.out.numbers": _lacking(out),
     }
+
+
+def _looked_up(p: Plan) -> Expr:
+    """The columns of the tokens' rows add up to those of `wte`, each of its rows as often as an id names it."""
+    token, ids = p["embed.token"], p["prompt.ids"]
+    one = _ones(ids).T  # [1, T]
+    named = apply("where", apply("eq", ids, p["vocab.id"].T), 1, 0)  # [T, V]
+    return _relative(one @ token - (one @ named) @ p["wte"], token) / token.shape[0]
 
 
 def _block(p: Plan, at: str, config: ModelConfig) -> dict[str, Expr]:

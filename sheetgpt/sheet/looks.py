@@ -44,7 +44,7 @@ FORMATS: dict[Style, dict[str, object]] = {
     Style.CHANCE: {"num_format": "0.0%;;"},
     Style.TOKEN: {},
     Style.ANSWER: {"bold": True, "font_size": 14, "bg_color": "#C6E0B4", "border": 1},
-    Style.PROBLEM: {"bold": True},
+    Style.PROBLEM: {"bold": True, "text_wrap": True, "valign": "top"},
     Style.LIGHT: {"bold": True, "align": "left"},
     Style.GAP: {"num_format": "[=0]0;[<1]0.0E+00;General", "align": "center"},
     Style.FOUND: {"align": "center"},
@@ -123,7 +123,7 @@ _WHOLE = {  # printed to which column, on as many pages as it takes
     "glossary": 7,
 }
 _NARROWER = 0.94  # LibreOffice breaks a page that is filled to the last column
-_LONG = frozenset({"attention", "points", "matmul", "hand"})  # tabs that may take several pages
+_LONG = frozenset({"attention", "points", "heads", "matmul", "hand"})  # tabs that may take several pages
 
 
 class Page(NamedTuple):

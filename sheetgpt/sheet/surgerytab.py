@@ -75,7 +75,7 @@ def told(config: ModelConfig, words: Lesson) -> Iterator[Cell]:
         columns = heads if grid == "scale" else [*heads, "MLP", *(["turned"] if grid == "on" else [])]
         yield _text(top - 2, 0, words.meaning(heading), Style.NAME)
         yield from (_text(top - 1, LEFT + c, name, Style.RULER) for c, name in enumerate(columns))
-        yield from (_text(top + i, 0, f"block {i}", Style.LABEL) for i in range(config.n_layer))
+        yield from (_text(top + i, 0, f"h{i}: block {i + 1}", Style.LABEL) for i in range(config.n_layer))
     yield _text(top_of(config, "on") + config.n_layer, 0, "all positions", Style.LABEL)
     yield _text(bottom(config) - 2, 0, words.meaning("embed.pos.on"), Style.NAME)
     yield _text(bottom(config) - 1, LEFT, "position", Style.RULER)
