@@ -206,6 +206,14 @@ def test_records_without_their_prompt_are_not_taken_as_they_stand(
     assert report.first_fault.place == "prompt.built"
 
 
+def test_constants_are_known_without_the_model(book: Built, tmp_path: Path) -> None:
+    """Its weights are not here; what the plan itself gives is compared all the same."""
+    wrong: Values = {"near.rank": 2.0, "matmul.row": 1.0, "heads.name": "h7 head 9"}
+    report = verify(typed(book, tmp_path / "x.xlsx", wrong))
+    assert {fault.place for fault in report.faults} == set(wrong)
+    assert any("records against their source" in words for words in report.unchecked)
+
+
 @pytest.mark.parametrize(("knob", "value"), [("view.block", None), ("view.head", None), ("near.word", True)])
 def test_a_knob_of_the_wrong_kind_is_alone_to_blame(
     knob: str, value: float | None, book: Built, tiny: Weights, tmp_path: Path

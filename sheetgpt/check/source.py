@@ -87,11 +87,16 @@ def expected(book: Blueprint, source: Source, own: Env) -> tuple[Env, str]:
     known = source.weights or ()  # places that need not be read from a large workbook
     stands = {name: own[name] for name, expr in book.plan.items() if expr.op == "data" and name not in known}
     if source.weights is None:
-        return run(book.plan, stands), ""
+        return run(book.plan, _constants(book), stands), ""
     prompt, problem = _prompt(book, source.weights, _as_text(own["prompt.text"][0, 0]))
     prompt = {**prompt, **_played(book, own), **_records(book, source.weights, own)}
     before = upstream(book, Layers(prompt, stands), source.weights)
     return run(book.plan, prompt, before, source.weights, stands), problem
+
+
+def _constants(book: Blueprint) -> Env:
+    """What the plan itself gives, whatever the model."""
+    return {name: value for name, value in starts(book.plan).items() if book.plan.roles[name] is Role.INPUT}
 
 
 def _played(book: Blueprint, own: Env) -> Env:
