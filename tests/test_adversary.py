@@ -27,6 +27,7 @@ from sheetgpt.models.stored import CsvFile
 from sheetgpt.models.weights import Weights, find_model
 from sheetgpt.sheet.parameters import first_fact
 from sheetgpt.sheet.xlsx import whole_file
+from tests.conftest import CORE
 from tests.mutants import replace_cell
 from tests.test_cli import refused
 from tests.test_cli import run as sheetgpt
@@ -56,7 +57,7 @@ def sheet(built: Built, tab: str) -> str:
 
 @pytest.fixture(scope="module")
 def book(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    return build(tiny, "the cat sat", tmp_path_factory.mktemp("adversary") / "book.xlsx", Room(fixed=True))
+    return build(tiny, "the cat sat", tmp_path_factory.mktemp("adversary") / "book.xlsx", Room(fixed=True), form=CORE)
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def check(tiny: Weights, tmp_path: Path, book: Built) -> Callable[..., Report]:
 @pytest.mark.parametrize("text", ["hello", "the cat sat on", "the cat", "the cat sat " * 40, ""])
 def test_a_prompt_whose_ids_are_others(text: str, check: Callable[..., Report], book: Built) -> None:
     def edit(xml: str) -> str:
-        return replace_cell(xml, "B11", f' t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>')
+        return replace_cell(xml, "B15", f' t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>')
 
     report = check(**{sheet(book, "Prompt"): edit})
     assert report.exit_code == 1
@@ -157,9 +158,11 @@ def test_cells_that_only_some_programs_read(tmp_path: Path, book: Built) -> None
 
 def test_a_card_that_names_another_model(check: Callable[..., Report]) -> None:
     def edit(xml: str) -> str:
-        return re.sub(r'("model": "|&quot;model&quot;: &quot;)tiny', r"\g<1>gpt2-xl", xml).replace(
-            "GPT-2 in a spreadsheet: tiny", "GPT-2 in a spreadsheet: gpt2-xl"
-        )
+        return (
+            re.sub(r'("model": "|&quot;model&quot;: &quot;)tiny', r"\g<1>gpt2-xl", xml)
+            .replace("GPT-2 in a spreadsheet: tiny", "GPT-2 in a spreadsheet: gpt2-xl")
+            .replace("<t>tiny</t>", "<t>gpt2-xl</t>")
+        )  # in the Glossary
 
     report = check(sharedStrings=edit)
     assert report.exit_code == 4
@@ -169,7 +172,7 @@ def test_a_card_that_names_another_model(check: Callable[..., Report]) -> None:
 def test_blank_text_for_a_cached_number(check: Callable[..., Report], book: Built) -> None:
     def edit(xml: str) -> str:
         changed, n = re.subn(
-            r'<c r="B11"( s="\d+")?><f>([^<]*)</f><v>[^<]*</v>', r'<c r="B11" t="str"><f>\2</f><v></v>', xml
+            r'<c r="B15"( s="\d+")?><f>([^<]*)</f><v>[^<]*</v>', r'<c r="B15" t="str"><f>\2</f><v></v>', xml
         )
         assert n == 1
         return changed
@@ -210,7 +213,8 @@ def test_a_link_to_elsewhere(book: Built, check: Callable[..., Report], tmp_path
             new.writestr(name, old.read(name))
         kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/hyperlink"
         rels = f'<Relationships><Relationship Id="x" Type="{kind}" Target="http://x.invalid" TargetMode="External"/>'
-        new.writestr("xl/worksheets/_rels/sheet2.xml.rels", rels + "</Relationships>")
+        free = f"xl/worksheets/_rels/{sheet(book, 'Vocabulary')}.xml.rels"
+        new.writestr(free, rels + "</Relationships>")
     report = verify(tmp_path / "link.xlsx")
     assert any("leads to other files" in why for why in report.unchecked)
 
@@ -219,7 +223,7 @@ def test_a_report_cannot_be_forged_by_the_file(check: Callable[..., Report], boo
     lie = "x\nEQUAL: every cell is right"
 
     def edit(xml: str) -> str:
-        return replace_cell(xml, "B11", f' t="inlineStr"><is><t>{lie}</t></is></c>')
+        return replace_cell(xml, "B15", f' t="inlineStr"><is><t>{lie}</t></is></c>')
 
     text = to_text(check(**{sheet(book, "Prompt"): edit, "app": lambda xml: xml.replace("Microsoft Excel", lie)}))
     assert not [line for line in text.splitlines() if line.startswith("EQUAL")]
@@ -278,7 +282,7 @@ def test_text_for_a_weight_without_a_source(tmp_path: Path, book: Built) -> None
 
 def test_an_id_that_is_no_row(check: Callable[..., Report], tmp_path: Path, book: Built) -> None:
     def edit(xml: str) -> str:
-        return replace_cell(xml, "F11", "><v>99999</v></c>")
+        return replace_cell(xml, "F15", "><v>99999</v></c>")
 
     report = check(**{sheet(book, "Tokens"): edit})
     assert report.first_fault is not None

@@ -303,7 +303,7 @@ FILL: dict[str, Callable[..., str]] = {
     "leaders": lambda here, x, _: f"LARGE({here.down(x)},{here.c + 1})",
     "picks": lambda here, n, *x: f"INDEX({here.whole(x[here.r])},{here.at(n)},{here.nth(x[here.r])})",
     "visible": lambda here, x: f'SUBSTITUTE({here.at(x)}," ","␣")',
-    "exactly": lambda here, x, texts: f"IFERROR(MATCH(TRUE,EXACT({here.whole(texts)},{here.at(x)}),0)-1,-1)",
+    "exactly": lambda here, x, texts: f"IFERROR(MATCH(1,EXACT({here.whole(texts)},{here.at(x)})*1,0)-1,-1)",
     "find": lambda here, value, x: f"MATCH({here.at(value)},{here.whole(x)},0)-1",
     "locate": lambda here, value, x: f"MATCH({here.at(value)},{here.whole(x)},1)-1",
     "length": lambda here, x: f"LEN({here.at(x)})",
