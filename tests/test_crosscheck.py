@@ -27,6 +27,7 @@ from sheetgpt.models.weights import Weights
 from sheetgpt.plan.stages import Stages
 from sheetgpt.recalc import recalc
 from tests import mutants
+from tests.conftest import CORE
 
 PROMPT = "Mike is quick. He moves"
 Save = Callable[..., Path]
@@ -41,7 +42,7 @@ def oracle(model: Weights, ids: list[int]) -> NDArray[np.float64]:
 def story(fable: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """A workbook of fable for one prompt."""
     path = tmp_path_factory.mktemp("books") / "story.xlsx"
-    return build(fable, PROMPT, path, Room(fixed=True), check=False)
+    return build(fable, PROMPT, path, Room(fixed=True), form=CORE, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_all_shapes_are_the_row_of_the_last_token(
 def test_a_typed_prompt(sorter: Weights, save: Save, tmp_path: Path) -> None:
     """Of the ids that the formulas cut; what another prompt gives is refused by its ids, and differs without them."""
     book, other = tmp_path / "book.xlsx", tmp_path / "other.xlsx"
-    build(sorter, "CABBAC", book, check=False)
+    build(sorter, "CABBAC", book, form=CORE, check=False)
     recalc(book, {"prompt.text": "BBACCA"}, other, "ironcalc")
     before, after = (sorter.tokenizer().encode(text) for text in ("CABBAC", "BBACCA"))
     typed = save(logits=oracle(sorter, after), ids=np.array(after))
@@ -194,7 +195,7 @@ def test_a_part_without_logits(fable: Weights, logits: NDArray[np.float64], save
 
 
 def test_a_prompt_without_an_answer(sorter: Weights, save: Save, tmp_path: Path) -> None:
-    build(sorter, "CAB", tmp_path / "book.xlsx", check=False)
+    build(sorter, "CAB", tmp_path / "book.xlsx", form=CORE, check=False)
     recalc(tmp_path / "book.xlsx", {"prompt.text": "A" * 99}, tmp_path / "long.xlsx", "ironcalc")
     with pytest.raises(WorkbookError, match="no answer to compare: "):
         crosscheck(tmp_path / "long.xlsx", str(save(logits=np.zeros(sorter.config.n_vocab))))

@@ -30,6 +30,7 @@ from sheetgpt.sheet.contents import card_row
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.lower import lower
 from sheetgpt.sheet.readback import read
+from tests.conftest import CORE
 from tests.test_cli import run
 
 BLANK = ("h0.ln_1.var", "h0.ln_1.normalized", "h0.attn.head*.scores", "h0.mlp.post", "next.text")
@@ -47,7 +48,7 @@ Answer = Callable[[Built, Range, int, int], object] | str  # a cell's content, o
 @pytest.fixture(scope="module")
 def exercise(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
     path = tmp_path_factory.mktemp("exercise") / "exercise.xlsx"
-    return build(tiny, "the cat sat", path, Room(tokens=8, characters=16, word_bytes=6), blank=BLANK)
+    return build(tiny, "the cat sat", path, Room(tokens=8, characters=16, word_bytes=6), form=CORE, blank=BLANK)
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,13 @@ import numpy as np
 import openpyxl
 import pytest
 
-from sheetgpt.build import Built, Room, build
+from sheetgpt.build import Built, Form, Room, build
 from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES
 from sheetgpt.models.prompt import encode
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.classic import check_formula
+from tests.conftest import CORE
 
 PROMPTS = [
     "Mike is quick. He moves",
@@ -57,8 +58,10 @@ def text_of(prompt: str, model: Weights) -> str:
 
 @pytest.fixture(scope="module")
 def prompt_book(request: pytest.FixtureRequest, fable: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    text = text_of(request.param, fable)
-    return build(fable, text, tmp_path_factory.mktemp("prompt") / "book.xlsx", Room(fixed=True))
+    """With all that stands beside the pipeline where all engines compute it; the pipeline alone for the others."""
+    text, form = text_of(request.param, fable), Form(core=request.param not in BY_ALL)
+    path = tmp_path_factory.mktemp("prompt") / "book.xlsx"
+    return build(fable, text, path, Room(fixed=True), form=form, check=False)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_the_full_context_is_tested(fable: Weights) -> None:
 
 def test_attention_looks_back_only_and_adds_up_to_one(fable: Weights, tmp_path: Path) -> None:
     """As IronCalc computes it, not numpy."""
-    built = build(fable, "Once upon a time, there was", tmp_path / "book.xlsx", check=False)
+    built = build(fable, "Once upon a time, there was", tmp_path / "book.xlsx", form=CORE, check=False)
     values = ENGINES["ironcalc"].recalculate(built.path)
     patterns = [name for name in built.blueprint.plan if name.endswith(".pattern")]
     assert len(patterns) == 16
@@ -107,7 +110,7 @@ def test_attention_looks_back_only_and_adds_up_to_one(fable: Weights, tmp_path: 
 def test_the_sorter_sorts_in_its_workbook(sorter: Weights, tmp_path: Path) -> None:
     text = "CABBAC"
     for wanted in "AABBCC":
-        build(sorter, text, tmp_path / "sort.xlsx", Room(fixed=True), check=False)
+        build(sorter, text, tmp_path / "sort.xlsx", Room(fixed=True), form=CORE, check=False)
         values = ENGINES["ironcalc"].recalculate(tmp_path / "sort.xlsx")
         box = verify_range(sorter, text)
         assert values[box[0]][box[1], box[2]] == wanted
