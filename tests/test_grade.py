@@ -243,7 +243,7 @@ def test_an_error_is_counted_once(exercise: Built, terms: Terms, tmp_path: Path)
     found = marks(got)
     assert found["h0.ln_1.var"].status is Status.WRONG
     assert found["h0.ln_1.var"].points == 0
-    assert "F11 is " in found["h0.ln_1.var"].note
+    assert "F15 is " in found["h0.ln_1.var"].note
     assert {found[name].status for name in PLACES[1:5]} == {Status.BY_OWN_INPUTS}
     assert {found[name].points for name in PLACES[1:5]} == {1.0}
     assert got.changed == []

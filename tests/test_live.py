@@ -36,7 +36,7 @@ from sheetgpt.sheet.edit import edit
 from sheetgpt.sheet.readback import read
 from sheetgpt.sheet.sheets import names_of
 from sheetgpt.sheet.strip import strip_caches
-from tests.conftest import front_book, random_arrays
+from tests.conftest import CORE, front_book, random_arrays
 from tests.corpus import corpus, held_prompts
 from tests.office import Reading, typed
 from tests.oracles import GPT2, hugging_face_encoder, needs_gpt2, tiktoken_encoder
@@ -168,7 +168,7 @@ def test_ladders_that_the_field_knows(fronts: dict[str, Blueprint], tmp_path_fac
 @needs_office
 def test_fifty_prompts_from_text_to_next_token(fable: Weights, tmp_path: Path) -> None:
     """The workbook of another prompt, typed into in LibreOffice: numpy and the reference say the same."""
-    built = build(fable, "Mike is quick. He moves", tmp_path / "book.xlsx", check=False)
+    built = build(fable, "Mike is quick. He moves", tmp_path / "book.xlsx", form=CORE, check=False)
     prompts = held_prompts()
     assert len(set(prompts)) == 50
     found = typed(built.path, "prompt.text", prompts, (*ANSWER, "probs", "next.id", "next.text", "prompt.next"))
