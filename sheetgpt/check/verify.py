@@ -262,8 +262,11 @@ class _Check:
         return not bool((missing | (gap > TOTAL_TOLERANCE))[over].any())
 
     def _adds_up(self, name: str) -> bool:
-        """Whether a place holds sums of whole matrices: programs add up millions of numbers in another order."""
-        return self.plan[name].op == "fingerprints" or name.endswith(RECORDED)
+        """Whether a place holds sums of whole matrices, which programs add up in another order, or what they leave.
+
+        The second component of the token map is what is left when the first is taken out: rounding is a larger part.
+        """
+        return self.plan[name].op == "fingerprints" or name.endswith(RECORDED) or name.startswith("points.")
 
     def _digest_faults(self, name: str, differs: bool) -> Iterator[Fault]:
         """A weight whose numbers are not those recorded, where there is no source to say which."""

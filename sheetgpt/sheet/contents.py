@@ -117,7 +117,7 @@ def contents(book: Blueprint, env: Env, title: Callable[[Tab], str]) -> Contents
 def _answer(book: Blueprint, env: Env, row: int) -> Iterator[Cell]:
     """The prompt and the next token; below them the whole model in four boxes."""
     yield text(row, NAME, "Prompt", Style.HEADING)
-    yield _shows(book, env, row, LIGHT, "prompt.text", 'prompt.text&""', Style.SHOWN)
+    yield _prompt(book, env, row, LIGHT, Style.SHOWN)
     if "next.text" in book.plan:
         yield text(row + 1, NAME, "Next token", Style.HEADING)
         yield _shows(book, env, row + 1, LIGHT, "next.text", "next.text", Style.ANSWER)
@@ -128,9 +128,17 @@ def _answer(book: Blueprint, env: Env, row: int) -> Iterator[Cell]:
     for k, (words, name, body, value) in enumerate(_short(book, env)):
         col = FIRST + PITCH * k
         yield link(row + 3, col, words, book.layout.tab_of(name), Style.BOX)
-        yield formula(row + 4, col, body, Style.BOX_NOTE, value)
+        note = formula(row + 4, col, body, Style.BOX_NOTE, value)
+        yield _prompt(book, env, row + 4, col, Style.BOX_NOTE) if name == "prompt.text" else note
         if k:
             yield text(row + 3, col - 1, "→", Style.ARROW)
+
+
+def _prompt(book: Blueprint, env: Env, row: int, col: int, style: Style) -> Cell:
+    """The prompt; where no other can be typed a text, since LibreOffice's formulas change some tabs in texts."""
+    if book.card.live is None:
+        return text(row, col, str(env["prompt.text"][0, 0]), style)
+    return _shows(book, env, row, col, "prompt.text", 'prompt.text&""', style)
 
 
 def _short(book: Blueprint, env: Env) -> Iterator[tuple[str, str, str, object]]:
