@@ -71,7 +71,9 @@ def compare(model: Weights, path: Path, room: Room, stages: Stages, compact: boo
     told, found = estimate(card, model, compact=compact), counted(path)
     assert told.tabs == found.tabs
     assert told.weights == sum(r * c for r, c in stages.weights(model.config).values())
-    assert (told.computed, told.formulas) == (found.computed, found.formulas)
+    off = 2 if room.tokens else 0  # of many token rows some stand for all, and single cells between them are rounded
+    assert told.computed == pytest.approx(found.computed, abs=off)
+    assert told.formulas == pytest.approx(found.formulas, abs=off)
     assert told.cells == pytest.approx(found.cells, abs=2)  # of a part, the first block's tabs may have a link less
     assert told.size == pytest.approx(path.stat().st_size, rel=0.05)
     assert told.largest_xml == pytest.approx(max(found.xml.values()), rel=0.03)
