@@ -70,12 +70,13 @@ def careless(tiny_book: Built, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_an_engine_is_blamed_where_it_alone_differs(careless: str, tiny_book: Built, tiny: Weights) -> None:
     report = verify(tiny_book.path, careless, str(tiny.folder))
-    assert {(f.kind, f.place) for f in report.faults} == {
+    faults = [fault for fault in report.faults if fault.place]  # this engine computes no cells beside the places
+    assert {(f.kind, f.place) for f in faults} == {
         (FaultKind.ENGINE, "h0.mlp.post"),
         (FaultKind.ENGINE, "h1.mlp.post"),
     }
     assert report.exit_code == 1
-    first = report.faults[0]
+    first = faults[0]
     assert first.kind.between == "recalculation and numpy, though cached value and numpy agree"
     assert "careless computes it otherwise" in first.cause
     assert report.divergence is not None
