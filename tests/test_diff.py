@@ -19,7 +19,7 @@ from sheetgpt.models.weights import Weights
 from sheetgpt.recalc import recalc
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.edit import edit
-from tests.conftest import make_model
+from tests.conftest import CORE, make_model
 from tests.mutants import MUTANTS, Mutant, formula, make
 from tests.test_cli import run
 
@@ -125,7 +125,7 @@ def test_the_tolerance_is_for_what_formulas_compute(tiny_book: Built, tmp_path: 
 def test_workbooks_of_other_sizes_are_compared_as_far_as_they_agree(
     tiny: Weights, tiny_book: Built, tmp_path: Path
 ) -> None:
-    other = build(tiny, "the cat sat", tmp_path / "more.xlsx", Room(tokens=12, fixed=True), check=False)
+    other = build(tiny, "the cat sat", tmp_path / "more.xlsx", Room(tokens=12, fixed=True), form=CORE, check=False)
     found = diff(tiny_book.path, other.path, 1e-9)
     assert ("card", "tokens", "9", "12") in found.told
     assert any("of another shape, the first prompt.pos (9 x 1, 12 x 1)" in reason for reason in found.uncompared)
@@ -139,7 +139,7 @@ def test_workbooks_of_other_sizes_are_compared_as_far_as_they_agree(
 def test_other_weights_are_counted_one_by_one(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     model = make_model(folder, tiny.config, seed=7)
-    other = build(model, "the cat sat", tmp_path / "other.xlsx", Room(tokens=9, fixed=True), check=False)
+    other = build(model, "the cat sat", tmp_path / "other.xlsx", Room(tokens=9, fixed=True), form=CORE, check=False)
     rows = {row.place: row for row in diff(tiny_book.path, other.path).rows if row.kind == WEIGHT}
     for name in tiny:
         unlike = tiny[name] != model[name]
