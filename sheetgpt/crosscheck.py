@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.faults import shown
 from sheetgpt.check.found import planned
-from sheetgpt.check.inputs import starts
+from sheetgpt.check.inputs import starts, turned
 from sheetgpt.check.result import CACHED
 from sheetgpt.engines import Values, get
 from sheetgpt.errors import EngineMissingError, WeightError, WorkbookError
@@ -212,7 +212,7 @@ def _check_switch(book: Book, blueprint: Blueprint, name: str) -> None:
     box, begun = blueprint.layout.ranges[name], starts(blueprint.plan)[name]
     stands = book.sheets[box.tab].values.values_of(box.area)
     for value, start in zip(stands.ravel(), begun.ravel().tolist(), strict=True):
-        if type(value) is not type(start) or value != start:
+        if turned(value, start):
             told = f"{name} is {shown(value).removesuffix('.0')}, so its logits are not its model's"
             raise WorkbookError(f"{book.path.name}: {told}: type {shown(start).removesuffix('.0')} there first")
 

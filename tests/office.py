@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,18 +45,12 @@ def typed(
     the cell is recalculated, and nothing in a workbook set to manual; `everything` is Ctrl+Shift+F9 each time.
     Raises `EngineError`, which names the prompt.
     """
-    require(ENGINES["libreoffice"])
-    program = find()
-    assert program is not None
-    with tempfile.TemporaryDirectory(prefix="sheetgpt-") as name:
-        folder = Path(name)
-        strip_caches(workbook, folder / "book.xlsx")
+    with _copied(workbook) as (folder, work):
         texts = [cell, *read, *prompts]
         job = struct.pack(">3i", len(read), len(prompts), everything) + b"".join(map(_utf, texts))
-        (folder / "job").write_bytes(job)
         trouble = "it ended too early"
         try:
-            run_macro(program, folder, _SHARED.replace("' BODY", _TYPING), timeout, MEMORY)
+            work(job, _TYPING, timeout)
         except EngineError as error:
             trouble = str(error)
         readings = list(_readings(folder / "out", read))
@@ -86,22 +81,33 @@ def changed(workbook: Path, rounds: Sequence[tuple[Mapping[Spot, float | str], S
 
     One LibreOffice does them all. Raises `EngineError`.
     """
-    require(ENGINES["libreoffice"])
-    program = find()
-    assert program is not None
-    with tempfile.TemporaryDirectory(prefix="sheetgpt-") as name:
-        folder = Path(name)
-        strip_caches(workbook, folder / "book.xlsx")
+    with _copied(workbook) as (folder, work):
         job = [struct.pack(">i", len(rounds))]
         for typed, watched in rounds:
             job += [struct.pack(">i", len(watched)), *map(_spot, watched), struct.pack(">i", len(typed))]
             for spot, value in typed.items():
                 what = b"\2" + _utf(value) if isinstance(value, str) else b"\1" + struct.pack(">d", value)
                 job += [_spot(spot), what]
-        (folder / "job").write_bytes(b"".join(job))
-        run_macro(program, folder, _SHARED.replace("' BODY", _CHANGING), 600, MEMORY)
+        work(b"".join(job), _CHANGING, 600)
         stream = io.BytesIO((folder / "out").read_bytes())
         return [_change(stream, watched) for _, watched in rounds]
+
+
+@contextmanager
+def _copied(workbook: Path) -> Iterator[tuple[Path, Callable[[bytes, str, float], None]]]:
+    """A folder with a copy of the workbook without caches, and what runs a macro's body on it with a job to read."""
+    require(ENGINES["libreoffice"])
+    program = find()
+    assert program is not None
+    with tempfile.TemporaryDirectory(prefix="sheetgpt-") as name:
+        folder = Path(name)
+        strip_caches(workbook, folder / "book.xlsx")
+
+        def work(job: bytes, body: str, timeout: float) -> None:
+            (folder / "job").write_bytes(job)
+            run_macro(program, folder, _SHARED.replace("' BODY", body), timeout, MEMORY)
+
+        yield folder, work
 
 
 def _spot(spot: Spot) -> bytes:

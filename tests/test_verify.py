@@ -72,12 +72,18 @@ def test_the_untouched_live_file_passes(live_book: Built, tiny: Weights) -> None
     assert report.cells_checked == report.cells_present
 
 
-def test_a_card_that_one_tab_has_of_its_own(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
+def redefined(name: str, ref: str) -> Mutant:
+    """A name that one tab has for itself, beside that of the workbook."""
+
     def edit(xml: str) -> str:
-        local = '<definedName name="sheetgpt.card" localSheetId="7">Embedding!$B$11</definedName></definedNames>'
+        local = f'<definedName name="{name}" localSheetId="7">{ref}</definedName></definedNames>'
         return xml.replace("</definedNames>", local)
 
-    mutant = Mutant("card", lambda _: "xl/workbook.xml", lambda _: edit, FaultKind.NAME, "sheetgpt.card")
+    return Mutant("local", lambda _: "xl/workbook.xml", lambda _: edit, FaultKind.NAME, name.casefold())
+
+
+def test_a_card_that_one_tab_has_of_its_own(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    mutant = redefined("sheetgpt.card", "Embedding!$B$11")
     make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "card.xlsx")
     first = verify(tmp_path / "card.xlsx", "cached", str(tiny.folder)).first_fault
     assert first
@@ -85,11 +91,7 @@ def test_a_card_that_one_tab_has_of_its_own(tiny_book: Built, tiny: Weights, tmp
 
 
 def test_a_name_that_one_tab_redefines_for_itself(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
-    def edit(xml: str) -> str:
-        local = '<definedName name="H0.mlp.pre" localSheetId="7">Embedding!$B$11:$C$12</definedName></definedNames>'
-        return xml.replace("</definedNames>", local)
-
-    mutant = Mutant("local", lambda _: "xl/workbook.xml", lambda _: edit, FaultKind.NAME, "h0.mlp.pre")
+    mutant = redefined("H0.mlp.pre", "Embedding!$B$11:$C$12")
     make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "local.xlsx")
     first = verify(tmp_path / "local.xlsx", "ironcalc", str(tiny.folder)).first_fault
     assert first is not None

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.evaluate import Env, evaluate, run
 from sheetgpt.errors import PromptError
-from sheetgpt.models.prompt import given, given_ids, given_tables, longest_word
+from sheetgpt.models.prompt import given, given_ids, given_kinds, given_tables, longest_word
 from sheetgpt.models.tokenizer import Tokenizer
 from sheetgpt.models.unicode import class_ranges
 from sheetgpt.plan.checks import AT, LIMIT, RECORDED
 from sheetgpt.plan.live import UNTYPED, Live
 from sheetgpt.plan.model import gpt2
 from sheetgpt.plan.plan import Plan, Role
-from sheetgpt.plan.points import COUNTED
 from sheetgpt.plan.stages import Stages
 from sheetgpt.sheet.blueprint import Blueprint
 
@@ -32,8 +31,9 @@ def inputs(plan: Plan, prompt: str, ids: list[int], tokenizer: Tokenizer) -> dic
     values = given(prompt, n_rows, n_top, tokenizer) | given_ids(ids, n_rows)
     if "chars.pos" in plan:
         values |= given_tables(n_rows, plan["chars.pos"].shape[0] - 1, tokenizer)
+    if "vocab.kind" in plan:
+        values["vocab.kind"] = given_kinds(tokenizer)
     texts = [tokenizer.visible(i) for i in ids] + [""] * (n_rows - len(ids))
-    values |= {name: np.arange(plan[name].shape[0], dtype=float)[:, None] for name in COUNTED if name in plan}
     values["prompt.tokens"] = np.array(texts, dtype=object)[:, None]
     values |= starts(plan, values)
     names = (name for name, role in plan.roles.items() if role in (Role.INPUT, Role.KNOB))
@@ -53,6 +53,12 @@ def starts(plan: Plan, given: Env = MappingProxyType({})) -> dict[str, NDArray[A
         value = [[word] for word in start(given["vocab.text"][:, 0].tolist())] if callable(start) else start
         out[name] = np.full(plan[name].shape, np.array(value, kind), kind)
     return out
+
+
+def turned(value: object, begun: object) -> bool:
+    """Whether a knob's cell holds something else than at first; an empty cell is an empty text."""
+    stands = "" if value is None and begun == "" else value
+    return type(stands) is not type(begun) or stands != begun
 
 
 def recorded(plan: Plan, weights: Env) -> dict[str, NDArray[Any]]:

@@ -22,7 +22,7 @@ from sheetgpt.check.verify import examine
 from sheetgpt.errors import SheetGPTError
 from sheetgpt.plan.plan import Role, say
 from sheetgpt.sheet.a1 import parse_cell
-from sheetgpt.sheet.book import Formula
+from sheetgpt.sheet.classic import as_read
 from sheetgpt.sheet.grid import Grid, Value
 from sheetgpt.sheet.labels import labels_of
 from sheetgpt.sheet.layout import HEAD, Range, Tab
@@ -203,7 +203,8 @@ class Tour:
             cells += [_within(parse_cell(f.cell), box) for f in self.report.faults if f.place == name and f.cell]
         for r, c in dict.fromkeys(cells):
             formula = sheet.formulas.get((box.row + r, box.col + c)) if sheet else None
-            yield f"{box.cell(r, c, box.tab)}: {_shown(formula) if formula else 'no formula stands here'}"
+            said = as_read(formula.text, formula.area is not None) if formula else "no formula stands here"
+            yield f"{box.cell(r, c, box.tab)}: {said}"
 
     # ---- excerpts
 
@@ -348,11 +349,6 @@ def _short(names: Sequence[str]) -> list[str]:
     parts = [name.split(".") for name in names]
     same = len(list(takewhile(lambda at: len(set(at)) == 1, zip(*(p[:-1] for p in parts), strict=False))))
     return [".".join(p[same:]) for p in parts]
-
-
-def _shown(formula: Formula) -> str:
-    text = "=" + formula.text.replace("_xlfn.", "")
-    return f"{{{text}}}" if formula.area else text
 
 
 def _plain(value: Any) -> Any:

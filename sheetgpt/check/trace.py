@@ -28,6 +28,7 @@ from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_cell, parse_ref, tab_ref
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.book import Book, Formula, Sheet
+from sheetgpt.sheet.classic import as_read
 from sheetgpt.sheet.grid import Area, At, CellError, Grid, Value, cells, overlap, size
 from sheetgpt.sheet.readback import BookFile, open_book
 
@@ -220,7 +221,7 @@ class _Tracer:
             shape,
             size(area),
             tuple(self._value(tab, at) for at in islice(cells(area), _SHOWN)),
-            _shown(formula) if formula else "",
+            as_read(formula.text, formula.area is not None) if formula else "",
             _span(formula.area) if formula and formula.area and size(formula.area) > 1 else "",
             self._what(tab, area, formula),
             "",
@@ -289,11 +290,6 @@ def _ref(tab: str, area: Area) -> str:
 
 def _span(area: Area) -> str:
     return a1(*area[:2]) + (f":{a1(*area[2:])}" if size(area) > 1 else "")
-
-
-def _shown(formula: Formula) -> str:
-    text = "=" + formula.text.replace("_xlfn.", "")
-    return f"{{{text}}}" if formula.area else text
 
 
 def plain(value: Value) -> object:

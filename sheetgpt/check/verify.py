@@ -20,7 +20,7 @@ from sheetgpt.check.evaluate import Layers, attempt
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.found import Found, blank_cells, find
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
-from sheetgpt.check.inputs import starts
+from sheetgpt.check.inputs import starts, turned
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
 from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Knob, Report, Row
@@ -31,6 +31,7 @@ from sheetgpt.engines import Values, get
 from sheetgpt.models.weights import digest
 from sheetgpt.plan.checks import RECORDED
 from sheetgpt.plan.plan import Role
+from sheetgpt.plan.points import REMAINS
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.cells import Cell, Sheet
@@ -145,8 +146,7 @@ class _Check:
             box = self.ranges[name]
             for at in np.ndindex(box.rows, box.cols):
                 value, begun = self._raw(name, at), at_first[name].tolist()[at[0]][at[1]]
-                stands = "" if value is None and begun == "" else value
-                if type(stands) is not type(begun) or stands != begun:
+                if turned(value, begun):
                     where = f"{name}[{at[0]},{at[1]}]" if box.rows * box.cols > 1 else name
                     yield Knob(where, box.tab, a1(box.row + at[0], box.col + at[1]), value, begun)
 
@@ -266,7 +266,7 @@ class _Check:
 
         The second component of the token map is what is left when the first is taken out: rounding is a larger part.
         """
-        return self.plan[name].op == "fingerprints" or name.endswith(RECORDED) or name.startswith("points.")
+        return self.plan[name].op == "fingerprints" or name.endswith(RECORDED) or name.startswith(REMAINS)
 
     def _digest_faults(self, name: str, differs: bool) -> Iterator[Fault]:
         """A weight whose numbers are not those recorded, where there is no source to say which."""

@@ -16,6 +16,7 @@ from sheetgpt.engines.base import Areas, Values, grid
 from sheetgpt.engines.ironcalc_ import recalculated
 from sheetgpt.engines.worker import pack
 from sheetgpt.sheet.book import Formula
+from sheetgpt.sheet.classic import as_read
 from sheetgpt.sheet.grid import Area, At, CellError, Value
 from sheetgpt.sheet.strip import strip_caches
 
@@ -84,7 +85,7 @@ def _computed(areas: list[Area], entered: Mapping[At, Formula | Value]) -> list[
 def _enter(model: ironcalc.Model, sheet: int, at: At, what: Formula | Value) -> None:
     row, col = at[0] + 1, at[1] + 1
     if isinstance(what, Formula):
-        text = "=" + what.text.replace("_xlfn.", "")
+        text = as_read(what.text, array=False)
         if what.area:
             r0, c0, r1, c1 = what.area
             model.set_user_array_formula(sheet, row, col, c1 - c0 + 1, r1 - r0 + 1, text)

@@ -55,9 +55,13 @@ def given(prompt: str, n_rows: int, n_top: int, tokenizer: Tokenizer) -> dict[st
         "vocab.id": _numbers(vocabulary),
         "vocab.text": _text([tokenizer.visible(i) for i in vocabulary]),
         "vocab.bytes": _text([tokenizer.decode_bytes([i]).hex(" ").upper() for i in vocabulary]),
-        "vocab.kind": _text([tokenizer.kind(i) for i in vocabulary]),
         "top.rank": _numbers(range(1, n_top + 1)),
     }
+
+
+def given_kinds(tokenizer: Tokenizer) -> NDArray[Any]:
+    """What kind of text each token is [V, 1]."""
+    return _text([tokenizer.kind(i) for i in range(tokenizer.n_vocab)])
 
 
 def given_ids(ids: list[int], n_rows: int) -> dict[str, NDArray[Any]]:

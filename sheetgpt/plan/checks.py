@@ -11,11 +11,9 @@ laws; `check.h0.weights.*`, a row for each of its matrices. `check.all` says it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.lens import FINAL
-from sheetgpt.plan.ops import FINGERPRINT, Expr, Scalar, apply
+from sheetgpt.plan.ops import FINGERPRINT, Expr, Scalar, added, apply
 from sheetgpt.plan.plan import Plan
 from sheetgpt.plan.stages import Stages
 from sheetgpt.plan.surgery import POSITIONS, switched
@@ -36,10 +34,10 @@ def add_checks(p: Plan, config: ModelConfig, stages: Stages, live: bool) -> None
         lights = [_laws(p, stage, config, limit, none if stage == "next" else None)]
         weights = weights_of(p, stage, config, stages)
         lights += [_weights(p, stage, [p[w] for w in weights], limit)] if weights else []
-        wrong.append(p(f"{AT}.{stage}.wrong", _added(apply("unlit", light) for light in lights)))
+        wrong.append(p(f"{AT}.{stage}.wrong", added(apply("unlit", light) for light in lights)))
         p(f"{AT}.{stage}.light", _unless(0 < wrong[-1], WRONG, none if stage == "next" else None, NO_ANSWER, OK))
         count += sum(light.shape[0] for light in lights)
-    total = p(f"{AT}.wrong", _added(wrong))
+    total = p(f"{AT}.wrong", added(wrong))
     bad = apply("join", total, f" of {count} checks {'fail' if count > 1 else 'fails'}: see tab Check")
     unanswered = f"All {count} checks pass, but the prompt has no answer: see tab Prompt"
     p(ALL, apply("usable", _unless(0 < total, bad, none, unanswered, f"All {count} checks pass"), WRONG))
@@ -48,13 +46,6 @@ def add_checks(p: Plan, config: ModelConfig, stages: Stages, live: bool) -> None
 def _unless(bad: Expr, then: Expr | str, none: Expr | None, unanswered: str, good: str) -> Expr:
     """`then` where it is bad, `unanswered` where there is `none`, else `good`."""
     return apply("where", bad, then, good if none is None else apply("where", none, unanswered, good))
-
-
-def _added(parts: Iterable[Expr]) -> Expr:
-    first, *rest = parts
-    for part in rest:
-        first = first + part
-    return first
 
 
 def _laws(p: Plan, stage: str, config: ModelConfig, limit: Expr, none: Expr | None) -> Expr:
@@ -231,4 +222,4 @@ def _outside(x: Expr, last: Scalar) -> Expr:
 def _lacking(*places: Expr) -> Expr:
     """How many cells hold no number."""
     size = sum(x.shape[0] * x.shape[1] for x in places)
-    return apply("worst", size - _added(apply("numbers", x) for x in places))
+    return apply("worst", size - added(apply("numbers", x) for x in places))

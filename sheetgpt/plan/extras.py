@@ -57,5 +57,4 @@ def add_extras(p: Plan, config: ModelConfig, asked: Asked, live: bool) -> None:
     if _RECORDED.intersection(asked.extras):
         p.data("prompt.built", (1, 1), Role.RECORD, text=True)
     for extra in asked.extras:
-        if extra in _ADD:
-            _ADD[extra](p, config, asked, live)
+        _ADD[extra](p, config, asked, live)

@@ -30,8 +30,8 @@ def matrix_product(p: Plan) -> None:
     left, right = p.knob("matmul.left", LEFT, (2, 3)), p.knob("matmul.right", RIGHT, (3, 2))
     product = p("matmul.product", left @ right)  # [2, 2]
     n, m = product.shape
-    row = p.constant("matmul.row", [[i] for i in range(n) for _ in range(m)], (n * m, 1))
-    column = p.constant("matmul.column", [[j] for _ in range(n) for j in range(m)], (n * m, 1))
+    row = p.counted("matmul.row", (i for i in range(n) for _ in range(m)))
+    column = p.counted("matmul.column", (j for _ in range(n) for j in range(m)))
     turned = p("matmul.turned", right.T)  # [2, 3]
     lefts, rights = p("matmul.lefts", apply("gather", left, row)), p("matmul.rights", apply("gather", turned, column))
     p("matmul.sums", apply("rowsum", p("matmul.products", lefts * rights)))  # [4, 1]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import add
-
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
-from sheetgpt.plan.ops import Expr, apply
+from sheetgpt.plan.ops import Expr, added, apply
 from sheetgpt.plan.plan import Plan
 
 
@@ -42,4 +39,4 @@ def _pick(p: Plan, config: ModelConfig) -> None:
 
 def _chosen(number: Expr, of: list[Expr]) -> Expr:
     """The one of several that a number, from 0, names. A sum, since no formula may nest 64 deep."""
-    return reduce(add, (apply("where", apply("eq", number, i), x, 0) for i, x in enumerate(of)))
+    return added(apply("where", apply("eq", number, i), x, 0) for i, x in enumerate(of))

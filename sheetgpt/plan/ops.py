@@ -6,8 +6,10 @@ Everything is two-dimensional, as a sheet is. Shapes broadcast as in numpy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 from sheetgpt.errors import PlanError
 
@@ -97,6 +99,11 @@ def concat(*parts: Expr) -> Expr:
     if len(rows) != 1:
         raise PlanError(f"concat of {[p.shape for p in parts]}: rows differ")
     return Expr("concat", parts, (rows.pop(), sum(p.shape[1] for p in parts)))
+
+
+def added(parts: Iterable[Expr]) -> Expr:
+    """The sum of several expressions."""
+    return reduce(add, parts)
 
 
 def leaders(x: Expr, size: int) -> Expr:

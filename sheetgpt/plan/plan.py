@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -34,7 +34,7 @@ class Role(StrEnum):
     PARAMETER = "parameter"  # learned, read from a CSV file
     INPUT = "input"  # given: the prompt, positions, the vocabulary's text
     UPSTREAM = "upstream"  # given: computed by the stages before those of this plan
-    KNOB = "knob"  # given, and meant to be changed by whoever plays with the workbook: any value is right
+    KNOB = "knob"  # given, and meant to be changed by whoever plays with the workbook: any value of its kind is right
     RECORD = "record"  # given: what numpy computed for the prompt that the workbook was built for, `prompt.built`
     VALUE = "value"  # computed by a formula
 
@@ -77,6 +77,11 @@ class Plan(Mapping[str, Expr]):
         """A place of numbers or texts that are always the same."""
         self.starts[name] = value
         return self.data(name, shape, text=_is_text(value))
+
+    def counted(self, name: str, numbers: Iterable[int]) -> Expr:
+        """A column of whole numbers that are always the same."""
+        column = [[number] for number in numbers]
+        return self.constant(name, column, (len(column), 1))
 
     def _add(self, name: str, expr: Expr, role: Role) -> Expr:
         if check_name(name).casefold() in self._folded:

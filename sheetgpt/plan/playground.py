@@ -41,7 +41,7 @@ def near(p: Plan, table: Expr, norm: Expr, one: Expr) -> None:
     vector = p("near.vector", apply("where", word < 0, 0, apply("gather", table, word)))  # [1, d]
     cosine = p("near.cosine", cosine_to(table, norm, vector))  # [V, 1]
     distance = p("near.distance", distance_to(table, vector, one))  # [V, 1]
-    rank = counted(p, "near.rank", range(min(NEAREST, table.shape[0])))  # the token itself comes first
+    rank = p.counted("near.rank", range(min(NEAREST, table.shape[0])))  # the token itself comes first
     for at, how, column, none in (
         ("near.alike", "largest", cosine, NO_COSINE),
         ("near.close", "smallest", distance, NONE),
@@ -59,7 +59,7 @@ def analogy(p: Plan, table: Expr, norm: Expr, one: Expr) -> None:
     a, b, c = (apply("pick", vector, n) for n in (1, 2, 3))
     target = p("analogy.target", b - a + c)  # [1, d]
     cosine = p("analogy.cosine", cosine_to(table, norm, target))  # [V, 1]
-    rank = counted(p, "analogy.rank", range(1, 1 + min(CANDIDATES, table.shape[0])))
+    rank = p.counted("analogy.rank", range(1, 1 + min(CANDIDATES, table.shape[0])))
     gone = 0 < lacking
     value = p("analogy.best.value", apply("where", gone, NO_COSINE, apply("largest", cosine, rank)))
     ids = p("analogy.best.id", apply("where", gone, NONE, apply("whereis", value, cosine, p["vocab.id"])))
@@ -88,11 +88,6 @@ def cosine_to(table: Expr, norm: Expr, vector: Expr) -> Expr:
 def distance_to(table: Expr, vector: Expr, one: Expr) -> Expr:
     """How far each row of a table is from a vector, in a straight line."""
     return apply("sqrt", (table - vector) ** 2 @ one.T)
-
-
-def counted(p: Plan, name: str, numbers: range) -> Expr:
-    """A column of whole numbers."""
-    return p.constant(name, [[i] for i in numbers], (len(numbers), 1))
 
 
 def words(p: Plan, at: str, choice: Choice, size: int) -> Expr:

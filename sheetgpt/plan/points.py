@@ -18,7 +18,7 @@ from sheetgpt.plan.plan import Plan
 SQUARINGS = 8  # to the power of 256
 CURVE = 33  # numbers at which the activation is drawn, from -4 to 4
 NEURONS = 32  # of each block, whose values are put on it
-COUNTED = ("curve.number", "curve.neuron")  # inputs that hold 0, 1, 2 ...
+REMAINS = ("points.second.", "points.y")  # places of what is left once the first component is taken out
 _TINY = 1e-300  # changes no number but 0
 _NONE, _LITTLE = 1e-12, 1e-6  # spread that is none; the same of the second component, as a part of the whole
 _NEARLY = 0.9  # of the farthest token: who is as far out decides which side is the right one
@@ -52,10 +52,10 @@ def _of_last(p: Plan, name: str, columns: Expr) -> Expr:
 
 def _activation(p: Plan, config: ModelConfig) -> None:
     """The curve, and each block's first neurons for the last token on it."""
-    number = p.data("curve.number", (CURVE, 1))
+    number = p.counted("curve.number", range(CURVE))
     x = p("curve.x", number * 0.25 - 4)
     p("curve.y", gelu(x, config.activation))
-    neuron = p.data("curve.neuron", (min(NEURONS, config.d_mlp), 1))
+    neuron = p.counted("curve.neuron", range(min(NEURONS, config.d_mlp)))
     for i in range(config.n_layer):
         for place in ("pre", "post"):
             p(f"h{i}.mlp.{place}.last", _of_last(p, f"h{i}.mlp.{place}", neuron))

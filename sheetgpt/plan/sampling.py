@@ -20,6 +20,7 @@ from typing import NamedTuple
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
 from sheetgpt.plan.live import NONE
+from sheetgpt.plan.model import answered
 from sheetgpt.plan.ops import MODULUS, Expr, Scalar, apply
 from sheetgpt.plan.plan import Plan
 
@@ -109,12 +110,12 @@ def filtered(p: Plan, used: Used) -> Expr:
 def draw(p: Plan, seed: Expr, probs: Expr, live: bool) -> None:
     """The first token whose running sum passes the random number of this prompt's length."""
     n = p["prompt.n"]
-    random = p(f"{AT}.random", _answered(live, n, apply("gather", states(p, seed), n - 1), 0) / MODULUS)
+    random = p(f"{AT}.random", answered(live, n, apply("gather", states(p, seed), n - 1), 0) / MODULUS)
     upto = p(f"{AT}.upto", apply("cumsum", probs))  # [V, 1]
-    token = p(f"{AT}.id", _answered(live, n, apply("sum", apply("where", upto <= random, 1, 0)), NONE))
+    token = p(f"{AT}.id", answered(live, n, apply("sum", apply("where", upto <= random, 1, 0)), NONE))
     p(f"{AT}.row", token + 1)
-    p(f"{AT}.text", _answered(live, n, apply("gather", p["vocab.text"], token), ""))
-    p(f"{AT}.share", _answered(live, n, apply("gather", probs, token), 0))
+    p(f"{AT}.text", answered(live, n, apply("gather", p["vocab.text"], token), ""))
+    p(f"{AT}.share", answered(live, n, apply("gather", probs, token), 0))
 
 
 def states(p: Plan, seed: Expr) -> Expr:
@@ -129,15 +130,10 @@ def states(p: Plan, seed: Expr) -> Expr:
 def listed(p: Plan, live: bool) -> None:
     """The most likely tokens: how likely before, at this temperature, and once the others are cut."""
     ids = p["top.id"]
-    p(f"{AT}.top.text", _answered(live, p["prompt.n"], apply("gather", p["vocab.text"], ids), ""))
+    p(f"{AT}.top.text", answered(live, p["prompt.n"], apply("gather", p["vocab.text"], ids), ""))
     p(f"{AT}.top.before", p["top.prob"])
     p(f"{AT}.top.after", apply("gather", p[f"{AT}.exp"], ids) / p[f"{AT}.sum"])
     kept = apply("where", p[f"{AT}.least"] <= apply("gather", p["logits"], ids), KEPT, CUT)
     p(f"{AT}.top.fate", apply("where", apply("eq", ids, p[f"{AT}.id"]), DRAWN, kept))
     prob = p(f"{AT}.top.prob", apply("gather", p[f"{AT}.probs"], ids))
     p(f"{AT}.top.upto", apply("cumsum", prob))
-
-
-def _answered(live: bool, n: Expr, x: Expr, none: Scalar) -> Expr:
-    """`x`, or `none` where a typed prompt has no answer."""
-    return apply("where", n <= 0, none, x) if live else x

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
-from sheetgpt.plan.ops import Expr, apply, concat
+from sheetgpt.plan.ops import Expr, added, apply, concat
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.stages import Stages
 
@@ -56,11 +56,11 @@ def add_surgery(p: Plan, config: ModelConfig, asked: Asked, live: bool) -> None:
 def _tell(p: Plan, config: ModelConfig) -> None:
     """How many switches are turned, and in a sentence what that does."""
     rows = [*([f"h{i}.on", f"h{i}.scale"] for i in range(config.n_layer)), list(POSITIONS)]
-    turned = p("surgery.turned", apply("stack", *(_added([_not_one(p[name]) for name in row]) for row in rows)))
+    turned = p("surgery.turned", apply("stack", *(added([_not_one(p[name]) for name in row]) for row in rows)))
     count = p("surgery.count", apply("sum", turned))
     names = [name for row in rows for name in row]
     size = sum(p[name].shape[0] * p[name].shape[1] for name in names)
-    odd = p("surgery.odd", size - _added([apply("numbers", p[name]) for name in names]))
+    odd = p("surgery.odd", size - added([apply("numbers", p[name]) for name in names]))
     many = apply("where", odd <= 1, "1 switch holds no number", apply("join", odd, " switches hold no number"))
     problem = apply("where", 0 < odd, apply("join", many, ": type 1 for on, 0 for off"), "")
     p("surgery.problem", apply("usable", problem, "A switch shows an error: type 1 into it"))
@@ -85,10 +85,3 @@ def _verdict(p: Plan, count: Expr) -> Expr:
 def _not_one(x: Expr) -> Expr:
     """How many cells hold something else than 1."""
     return apply("sum", apply("where", apply("eq", x, 1), 0, 1))
-
-
-def _added(parts: list[Expr]) -> Expr:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total

@@ -24,6 +24,12 @@ _CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
 _FORBIDDEN = re.compile(r"[\[\]{};@#\\]")
 
 
+def as_read(text: str, array: bool) -> str:
+    """A formula as a reader knows it: with `=`, array formulas in braces, without the file format's prefixes."""
+    text = "=" + text.replace("_xlfn.", "")
+    return f"{{{text}}}" if array else text
+
+
 def calls_of(text: str) -> set[str]:
     """The functions that a formula calls."""
     return set(_CALL.findall(_bare(text)))

@@ -52,10 +52,11 @@ def edit(
             for part, info in package.entries.items():
                 tab = tabs.get(part, "")
                 changed = bool(typed.get(tab) or computed.get(tab))
-                if part in tabs and not changed and (quick := _stripped(package, part)):
+                computes = part in tabs and (changed or _may_compute(package, part))
+                if computes and not changed and (quick := _stripped(package, part)):
                     _write(out, info, quick[:1])
                     found[tab] = quick[1]
-                elif part in tabs and (changed or _may_compute(package, part)):
+                elif computes:
                     editor = Editor(typed.get(tab, {}), computed.get(tab, {}), strings.numbers, over=over)
                     _write(out, info, _edited(package, part, editor))
                     found[tab] = editor.areas
@@ -67,8 +68,8 @@ def edit(
 
 
 def _stripped(package: Package, part: str) -> tuple[bytes, list[Area]] | None:
-    """A sheet without what its formulas remember; None where only a parser can tell, or nothing computes."""
-    if package.entry(part).file_size > package.limits.whole or not _may_compute(package, part):
+    """A sheet without what its formulas remember; None where only a parser can tell."""
+    if package.entry(part).file_size > package.limits.whole:
         return None
     quick = stripped(b"".join(package.stream(part)))
     try:

@@ -16,7 +16,7 @@ from sheetgpt.models.tokenizer import VISIBLE
 from sheetgpt.plan.live import NO_MERGE
 from sheetgpt.plan.ops import MODULUS, Expr, per_cell
 from sheetgpt.plan.plan import Plan
-from sheetgpt.sheet.classic import check_formula
+from sheetgpt.sheet.classic import as_read, check_formula
 from sheetgpt.sheet.layout import Range
 
 # Formula and how tightly it binds: comparison 1, joined texts 2, sum 3, product 4, power 6, a call or a name 9.
@@ -341,9 +341,7 @@ class Formula:
     area: tuple[int, int] | None
 
     def __str__(self) -> str:
-        """As a reader knows it: with `=`, array formulas in braces, without the file format's prefixes."""
-        text = "=" + self.text.replace("_xlfn.", "")
-        return f"{{{text}}}" if self.area else text
+        return as_read(self.text, self.area is not None)
 
 
 def lower(plan: Plan, name: str, ranges: Mapping[str, Range]) -> list[Formula]:

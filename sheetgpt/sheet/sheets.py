@@ -16,6 +16,8 @@ from sheetgpt.plan.loop import AT as LOOP
 from sheetgpt.plan.plan import Role, say
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
+from sheetgpt.sheet.atoms import formula, known, plain
+from sheetgpt.sheet.atoms import text as _text
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
 from sheetgpt.sheet.charts import charts_of
@@ -320,7 +322,8 @@ def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
     elif source := labels_of(box.name):
         labels = book.layout.ranges[source]
         for r in range(box.rows):
-            yield _label(box.row + r, 0, _text_of(book, labels, r, box.tab), _known(book, source, env[source][r, 0]))
+            value = known(book, source, env[source][r, 0])
+            yield formula(box.row + r, 0, _text_of(book, labels, r, box.tab), Style.LABEL, value)
 
 
 def _text_of(book: Blueprint, labels: Range, r: int, seen_from: str) -> str:
@@ -338,8 +341,8 @@ def _rung_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
         if step:
             yield _static(box.row + 2 * rung, 0, step, Style.LABEL)
         else:
-            text = _known(book, "words.text", env["words.text"][word, 0])
-            yield _label(box.row + 2 * rung, 0, words.cell(word, 0, box.tab), text)
+            text = known(book, "words.text", env["words.text"][word, 0])
+            yield formula(box.row + 2 * rung, 0, words.cell(word, 0, box.tab), Style.LABEL, text)
 
 
 def _columns_of(name: str) -> str:
@@ -351,8 +354,8 @@ def _token_ruler(book: Blueprint, box: Range, env: Env, source: str) -> Iterator
     """Columns that stand for tokens: who is looked at."""
     tokens = book.layout.ranges[source]
     for c in range(box.cols):
-        text = _known(book, source, env[source][c, 0])
-        yield _label(box.row - 1, box.col + c, _text_of(book, tokens, c, box.tab), text)
+        text = known(book, source, env[source][c, 0])
+        yield formula(box.row - 1, box.col + c, _text_of(book, tokens, c, box.tab), Style.LABEL, text)
 
 
 def _ruler(book: Blueprint, box: Range) -> Iterator[Cell | Mass]:
@@ -408,7 +411,7 @@ def _computed(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
             yield Mass(box, partial(_whole, values), style, f.text, known)
         else:
             kind = Kind.FORMULA if f.area is None else Kind.ARRAY
-            cached = _plain(values[f.r, f.c]) if known else None
+            cached = plain(values[f.r, f.c]) if known else None
             yield Cell(box.row + f.r, box.col + f.c, kind, f.text, style, cached)
 
 
@@ -437,10 +440,6 @@ def _sort(parts: Iterable[Cell | Mass], cells: list[Cell], masses: list[Mass]) -
 # ---- atoms -----------------------------------------------------------------------------------------------
 
 
-def _plain(value: Any) -> Value:
-    return value if isinstance(value, str) else float(value)
-
-
 def _numbered(tab: str, row: int, col: int, count: int) -> Mass:
     """0, 1, 2 ... in a row, which belongs to no place."""
     return Mass(
@@ -448,19 +447,6 @@ def _numbered(tab: str, row: int, col: int, count: int) -> Mass:
     )
 
 
-def _text(row: int, col: int, text: str, style: Style) -> Cell:
-    return Cell(row, col, Kind.TEXT, text, style)
-
-
 def _static(row: int, col: int, value: Any, style: Style | None = None) -> Cell:
     kind = Kind.TEXT if isinstance(value, str) else Kind.NUMBER
-    return Cell(row, col, kind, _plain(value), style or (Style.NOTE if kind is Kind.TEXT else Style.WHOLE))
-
-
-def _label(row: int, col: int, ref: str, value: Any) -> Cell:
-    return Cell(row, col, Kind.FORMULA, ref, Style.LABEL, None if value is None else _plain(value))
-
-
-def _known(book: Blueprint, name: str, value: Any) -> Any:
-    """The value of a place that labels show; None where it follows from what is left blank."""
-    return None if name in book.after_blank else value
+    return Cell(row, col, kind, plain(value), style or (Style.NOTE if kind is Kind.TEXT else Style.WHOLE))

@@ -81,7 +81,6 @@ def _slots(book: Blueprint, tab: Tab) -> Slots:
         "at": name.partition(" ")[0],
         "resid_pre": f"h{tab.block - 1}.resid_post" if tab.block else "embed.out",
     }
-    slots["last_block"] = config.n_layer - 1
     slots |= {"block_number": tab.block + 1} if tab.block is not None else {}
     slots |= book.card.live._asdict() if book.card.live else {}
     slots |= _part(book)
