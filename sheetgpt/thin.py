@@ -67,7 +67,8 @@ class Thin:
             kept = self._kept(tab, n, sum(box.cols for box in boxes))
             first = row + (n - kept) // 2
             self.stands_for[tab.name] |= dict.fromkeys(range(first, first + kept), n / kept)
-            yield from (box._replace(row=first, rows=min(kept, box.rows)) for box in boxes)
+            for box in boxes:  # what is shorter stands for itself, above the rows that stand for several
+                yield box if box.rows <= first - row else box._replace(row=first, rows=min(kept, box.rows))
 
     def _kept(self, tab: Tab, rows: int, cols: int) -> int:
         """How many rows of a band stand for all; those of tokens and of their merges go together."""
@@ -149,6 +150,9 @@ class Values(dict[str, NDArray[Any]]):
         if name.startswith(_WHOLE_NUMBERS):
             return self._whole_numbers(name, at, last)
         values = self._rng.normal(size=(rows, cols))
+        if name.startswith("points."):  # 0 after the prompt's end, down and across
+            values[at >= last / 2] = 0
+            values[:, cols // 2 :] *= cols != last
         if name.endswith((".scores", ".exp", ".pattern")) and cols == last:
             values[np.arange(cols) > at[:, None]] = MASKED if name.endswith(".scores") else 0
         return values

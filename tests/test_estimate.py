@@ -71,13 +71,11 @@ def compare(model: Weights, path: Path, room: Room, stages: Stages, compact: boo
     told, found = estimate(card, model, compact=compact), counted(path)
     assert told.tabs == found.tabs
     assert told.weights == sum(r * c for r, c in stages.weights(model.config).values())
-    off = 2 if room.tokens else 0  # of many token rows some stand for all, and single cells between them are rounded
-    assert told.computed == pytest.approx(found.computed, abs=off)
-    assert told.formulas == pytest.approx(found.formulas, abs=off)
+    assert (told.computed, told.formulas) == (found.computed, found.formulas)
     assert told.cells == pytest.approx(found.cells, abs=2)  # of a part, the first block's tabs may have a link less
-    assert told.size == pytest.approx(path.stat().st_size, rel=0.15, abs=100_000)
-    assert told.largest_xml == pytest.approx(max(found.xml.values()), rel=0.15, abs=100_000)
-    assert found.xml[told.largest_tab] == pytest.approx(told.largest_xml, rel=0.15, abs=100_000)
+    assert told.size == pytest.approx(path.stat().st_size, rel=0.15)
+    assert told.largest_xml == pytest.approx(max(found.xml.values()), rel=0.15)
+    assert found.xml[told.largest_tab] == pytest.approx(told.largest_xml, rel=0.15)
 
 
 @pytest.mark.parametrize("compact", [False, True], ids=["plain", "compact"])
@@ -127,7 +125,7 @@ def test_matrices_of_which_only_some_rows_are_looked_at(tmp_path: Path) -> None:
     compare(model, tmp_path / "book.xlsx", Room(fixed=True), Stages(), False)
     card = evaluated(model, PROMPT, Room(fixed=True))[0].card
     drawn = estimate(card, None)
-    assert drawn.size == pytest.approx((tmp_path / "book.xlsx").stat().st_size, rel=0.15, abs=100_000)
+    assert drawn.size == pytest.approx((tmp_path / "book.xlsx").stat().st_size, rel=0.15)
     assert drawn.cells == estimate(card, model).cells
 
 
