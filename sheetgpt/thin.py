@@ -22,6 +22,8 @@ from sheetgpt.sheet.layout import Layout, Range, Tab
 
 _TOKENS = 16  # token rows that stand for all
 _SAMPLE = 20_000  # cells of a table that stand for all of them
+_FEW = 8  # tokens for whose sake no row is left out
+_NAMES = 2  # rows above a place: its name, its ruler
 _BLOCKS = 4  # blocks whose weights are looked at
 _WHOLE_NUMBERS = ("chars.", "words.", "prompt.", "top.rank", "top.id", "next.id", "vocab.", "bpe.", "unicode.")
 
@@ -68,14 +70,14 @@ class Thin:
             first = row + (n - kept) // 2
             self.stands_for[tab.name] |= dict.fromkeys(range(first, first + kept), n / kept)
             for box in boxes:  # what is shorter stands for itself, above the rows that stand for several
-                yield box if box.rows <= first - row else box._replace(row=first, rows=min(kept, box.rows))
+                yield box if box.rows <= first - row - _NAMES else box._replace(row=first, rows=min(kept, box.rows))
 
     def _kept(self, tab: Tab, rows: int, cols: int) -> int:
         """How many rows of a band stand for all; those of tokens and of their merges go together."""
         card = self.whole.card
         each = 2 * card.live.n_bytes if card.live and tab.lesson == "merges" else 1
         if rows == each * card.n_rows:
-            return each * min(card.n_rows, _TOKENS)
+            return each * (card.n_rows if card.n_rows < _TOKENS + _FEW else _TOKENS)
         return min(rows, max(_TOKENS, _SAMPLE // cols))
 
     def copies(self, tab: Tab) -> int:

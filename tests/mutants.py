@@ -13,6 +13,7 @@ from sheetgpt.check.faults import FaultKind
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.lower import lower
+from sheetgpt.sheet.rewrite import unshared
 
 Edit = Callable[[str], str]
 
@@ -37,7 +38,7 @@ def make(mutant: Mutant, book: Blueprint, source: Path, target: Path) -> None:
         for name in old.namelist():
             data = old.read(name)
             if name == part:
-                text = data.decode()
+                text = unshared(data.decode()) if where in tabs else data.decode()
                 changed = mutant.edit(book)(text)
                 assert changed != text, f"{mutant.name} changes nothing"
                 data = changed.encode()

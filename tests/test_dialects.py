@@ -12,7 +12,6 @@ import xlsxwriter
 from numpy.typing import NDArray
 
 from sheetgpt.build import Built, Form, Room, build
-from sheetgpt.check.fingerprints import r1c1
 from sheetgpt.check.mutate import Judge, draw
 from sheetgpt.check.operators import OPERATORS, Original
 from sheetgpt.check.verify import verify
@@ -27,6 +26,7 @@ from sheetgpt.sheet.blueprint import DIALECTS, Blueprint, Card
 from sheetgpt.sheet.layout import Layout, Range
 from sheetgpt.sheet.lower import Formula
 from sheetgpt.sheet.lower_cells import lowered_cells
+from sheetgpt.sheet.r1c1 import r1c1
 from sheetgpt.sheet.readback import read
 
 ROOM = Room(tokens=9, characters=14, word_bytes=4)

@@ -233,3 +233,32 @@ def test_no_shared_strings_to_join(tmp_path: Path, other: dict[str, str | None])
         edit(src, tmp_path / "dst.xlsx", {"one": {(0, 0): "\x01"}}, {})
     edit(src, tmp_path / "plain.xlsx", {"one": {(0, 0): "plain"}}, {})
     assert read(tmp_path / "plain.xlsx").sheets["one"].values == {(0, 0): "plain"}
+
+
+# ---- shared formulas -------------------------------------------------------------------------------------
+
+SHARING = (
+    '<row r="1"><c r="A1"><f t="shared" ref="A1:A3" si="4">B1&amp;"A1"&amp;$C$1</f><v>1</v></c><c r="B1"/></row>'
+    '<row r="2"><c r="A2" s="1"><f t="shared" si="4"/><v>2</v></c></row>'
+    '<row r="3"><c r="A3" t="str"><f t="shared" si="4"></f><v>3</v></c></row>'
+)
+
+
+def test_a_shared_formula_stays_with_the_cells_that_nothing_is_typed_over(tmp_path: Path) -> None:
+    src, dst = sheet_file(tmp_path / "src.xlsx", SHARING), tmp_path / "dst.xlsx"
+    edit(src, dst, {"one": {(0, 0): 7.0}}, {"one": {(2, 0): 5.0}}, over=True)
+    assert parts(dst)[SHEET].decode().partition("<sheetData>")[2].partition("</sheetData>")[0] == (
+        '<row r="1"><c r="A1"><v>7.0</v></c><c r="B1"/></row>'
+        '<row r="2"><c r="A2" s="1"><f>B2&amp;"A1"&amp;$C$1</f></c></row>'
+        '<row r="3"><c r="A3"><f>B3&amp;"A1"&amp;$C$1</f><v>5.0</v></c></row>'
+    )
+
+
+def test_a_shared_formula_stays_shared_where_its_first_cell_stays(tmp_path: Path) -> None:
+    src, dst = sheet_file(tmp_path / "src.xlsx", SHARING), tmp_path / "dst.xlsx"
+    edit(src, dst, {"one": {(1, 0): "x"}}, {}, over=True)
+    assert {at: f.text for at, f in read(dst).sheets["one"].formulas.items()} == {
+        (0, 0): 'B1&"A1"&$C$1',
+        (2, 0): 'B3&"A1"&$C$1',
+    }
+    assert read(dst).sheets["one"].values[1, 0] == "x"

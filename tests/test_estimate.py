@@ -61,7 +61,7 @@ def counted(path: Path) -> Counted:
                         cells += len(element) > 0
                         if (formula := element.find(f"{S}f")) is not None:
                             formulas += 1
-                            computed += area(formula.get("ref", "A1"))
+                            computed += area(formula.get("ref")) if formula.get("t") == "array" else 1
                         element.clear()
     return Counted(cells, computed, formulas, len(tabs), sizes)
 

@@ -16,12 +16,13 @@ from openpyxl.workbook.defined_name import DefinedName
 
 from sheetgpt.build import Built
 from sheetgpt.check.faults import FaultKind
-from sheetgpt.check.fingerprints import fingerprints, lone, r1c1
+from sheetgpt.check.fingerprints import fingerprints, lone
 from sheetgpt.check.lint import lint
 from sheetgpt.check.siblings import Siblings
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.grid import size
+from sheetgpt.sheet.r1c1 import r1c1
 from sheetgpt.sheet.readback import read
 from tests.mutants import MUTANTS, make
 

@@ -6,25 +6,17 @@ sides is suspicious.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.book import Book, Formula, Sheet
 from sheetgpt.sheet.grid import Area, At
+from sheetgpt.sheet.r1c1 import r1c1
 
 _LEAST = 3  # equal neighbours, on both sides together, that make a cell between them suspicious
-PIECE = re.compile(  # of a formula: what is a reference, and what only looks like one
-    r"""(?P<text>"(?:[^"]|"")*")
-    |(?P<tab>(?:'(?:[^']|'')*'|[A-Za-z_][\w.]*)!)
-    |(?<![\w.$])(?P<cell>(?P<c>\$?[A-Za-z]{1,3})(?P<r>\$?[1-9][0-9]{0,6}))(?![\w.(!])
-    |(?P<word>[A-Za-z_\\][\w.\\]*)""",
-    re.VERBOSE,
-)
 
 
 class Region(NamedTuple):
@@ -38,31 +30,6 @@ class Region(NamedTuple):
 def fingerprints(book: Book) -> list[Region]:
     """The regions of all tabs, by rows. An array formula is a region of its own."""
     return [region for sheet in book.sheets.values() for region in _regions(sheet)]
-
-
-def r1c1(text: str, row: int, col: int) -> str:
-    """A formula's form, seen from a cell counted from 0.
-
-    >>> r1c1("SUM(B6:$E6)+Tokens!A1*log10.x", 5, 3)
-    'SUM(RC[-2]:RC5)+tokens!R[-5]C[-3]*log10.x'
-    """
-
-    def said(match: re.Match[str]) -> str:
-        if not match["cell"]:
-            return match[0].casefold() if match["tab"] else match[0]
-        r, c = parse_cell(match["cell"])
-        return _step("R", r, row, "$" in match["r"]) + _step("C", c, col, "$" in match["c"])
-
-    try:
-        return PIECE.sub(said, text)
-    except ValueError:
-        return text  # outside the grid
-
-
-def _step(letter: str, there: int, here: int, fixed: bool) -> str:
-    if fixed:
-        return f"{letter}{there + 1}"
-    return letter if there == here else f"{letter}[{there - here}]"
 
 
 def _forms(sheet: Sheet) -> dict[At, str]:

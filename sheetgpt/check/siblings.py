@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from functools import cached_property
 
-from sheetgpt.check.fingerprints import PIECE
 from sheetgpt.check.formula import plain_tab
 from sheetgpt.plan.checks import AT
 from sheetgpt.sheet.a1 import parse_cell, parse_ref
 from sheetgpt.sheet.book import Book, Sheet
 from sheetgpt.sheet.grid import Area, At, size
+from sheetgpt.sheet.r1c1 import PIECE
 
 _BLOCK, _HEAD = re.compile(r"\bh([0-9]+)(?=\.)"), re.compile(r"\bhead([0-9]+)(?=\.)")
 _BEFORE = "h(before)"

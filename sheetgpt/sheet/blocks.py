@@ -33,6 +33,7 @@ from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, parse_area, parse_cell
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Mass, Sheet, Style
 from sheetgpt.sheet.cellxml import computed_xml, markup
+from sheetgpt.sheet.grid import At
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.zipped import LARGEST, Deflated, Zipper, deflate
 
@@ -166,8 +167,10 @@ def _faces(rows: Mapping[int, re.Match[bytes]]) -> Iterator[Row]:
 
 
 def _atoms(sheet: Sheet, computed: list[Cell], looks: Looks) -> Iterator[Row]:
+    firsts = (cell.shared[:2] for cell in computed if cell.shared)
+    numbers = {first: i for i, first in enumerate(dict.fromkeys(firsts))}  # of shared formulas
     for r, cells in groupby(computed, key=itemgetter(0)):
-        yield r, [(cell.col, cell.col + 1, _cell(sheet, cell, looks[cell.style])) for cell in cells]
+        yield r, [(cell.col, cell.col + 1, _cell(sheet, cell, looks[cell.style], numbers)) for cell in cells]
 
 
 def _with_dimension(head: bytes, computed: Sequence[Cell], masses: Sequence[Mass]) -> bytes:
@@ -266,7 +269,7 @@ def _texts(mass: Mass) -> Iterator[bytes]:
 # ---- a computed cell -------------------------------------------------------------------------------------
 
 
-def _cell(sheet: Sheet, cell: Cell, look: int) -> bytes:
+def _cell(sheet: Sheet, cell: Cell, look: int, numbers: Mapping[At, int]) -> bytes:
     try:
         if cell.row >= MAX_ROWS or cell.col >= MAX_COLS:
             raise ValueError("is outside the grid")
@@ -274,7 +277,19 @@ def _cell(sheet: Sheet, cell: Cell, look: int) -> bytes:
             raise ValueError("does not fit a cell")
         kind, result = computed_xml(cell.cached)
         ref, typed = f"{column(cell.col)}{cell.row + 1}", f' t="{kind}"' if kind else ""
-        array = f' t="array" ref="{ref}"' if cell.kind is Kind.ARRAY else ""
-        return f'<c r="{ref}" s="{look}"{typed}><f{array}>{markup(str(cell.body))}</f>{result}</c>'.encode()
+        return f'<c r="{ref}" s="{look}"{typed}>{_formula(cell, numbers)}{result}</c>'.encode()
     except ValueError as error:
         raise OutputError(f"{sheet.tab.name}!{a1(cell.row, cell.col)} {error}") from None
+
+
+def _formula(cell: Cell, numbers: Mapping[At, int]) -> str:
+    """What a computed cell says: its formula, or which one it shares."""
+    kind = ""
+    if cell.kind is Kind.ARRAY:
+        kind = f' t="array" ref="{a1(cell.row, cell.col)}"'
+    elif cell.shared:
+        r0, c0, r1, c1 = cell.shared
+        if (cell.row, cell.col) != (r0, c0):
+            return f'<f t="shared" si="{numbers[r0, c0]}"/>'
+        kind = f' t="shared" ref="{a1(r0, c0)}:{a1(r1, c1)}" si="{numbers[r0, c0]}"'
+    return f"<f{kind}>{markup(str(cell.body))}</f>"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from sheetgpt.sheet.grid import Area
 from sheetgpt.sheet.layout import Range, Tab
 
 Value = float | str
@@ -92,6 +93,7 @@ class Cell(NamedTuple):
     cached: Value | None = None  # of a formula: the value that numpy computed
     target: str | None = None  # of a link: the tab it leads to
     at: str = "A1"  # and the cell there
+    shared: Area | None = None  # of a formula that is one rule for several cells: the first that has it to the last
 
 
 class Mass(NamedTuple):

@@ -38,7 +38,8 @@ def edit(
 
     `typed` is for cells without a formula: those not in it keep theirs. `computed` is what the cells that formulas
     compute remember: those not in it remember nothing. Every cell that gets a value must stand in the file. With
-    `over`, formulas in `typed` cells give way; of an array formula all cells must be typed.
+    `over`, formulas in `typed` cells give way; of an array formula all cells must be typed, a shared formula
+    stays with the cells that are not.
 
     Returns the areas (inclusive, from 0) that formulas compute, by tab, for the tabs that have any. `dst` is a new
     file, or one open for writing. Raises `WorkbookError`.

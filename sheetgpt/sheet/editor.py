@@ -7,9 +7,10 @@ from bisect import bisect_right, insort
 from collections.abc import Mapping
 
 from sheetgpt.sheet import a1
-from sheetgpt.sheet.cellxml import computed_xml, typed_xml
+from sheetgpt.sheet.cellxml import computed_xml, element, typed_xml
 from sheetgpt.sheet.grid import Area, Value
 from sheetgpt.sheet.package import xml_parser
+from sheetgpt.sheet.shared import moved
 from sheetgpt.sheet.sheetxml import Cursor, anchored, deeper, sheet_tags
 
 Cells = Mapping[tuple[int, int], Value]
@@ -61,8 +62,11 @@ class Editor:
         self._kind: str | None = None  # its t=
         self._child, self._value = -1, False  # where the open <f>, <v> or <is> starts; whether it is not <f>
         self._ended = False  # that child has ended; the next event tells where
-        self._after = -1  # where the open cell's <f> ends
+        self._formula = (-1, -1)  # where the open cell's <f> starts and ends
         self._found: list[tuple[int, int]] = []  # values of the open cell
+        self._gone: dict[str, tuple[str, str]] = {}  # shared formulas whose first cell gave way: text, cell
+        self._going = ""  # the one whose text is being read
+        self._alone: str | None = None  # the formula of the open cell, where it shared one of those
         self._edits: list[tuple[int, int, bytes]] = []  # from, to, what stands there instead; in order
         self._buffer, self._base, self._safe = b"", 0, 0
 
@@ -107,7 +111,7 @@ class Editor:
             if self._value:
                 self._found.append((self._child, at))
             else:
-                self._after = at
+                self._formula = self._child, at
             self._ended, self._child = False, -1
         return at
 
@@ -133,15 +137,22 @@ class Editor:
 
     def _open(self, at: int, attrs: dict[str, str]) -> None:
         self._computed = self._cursor.enter_cell(attrs.get("r")) in self._bodies
-        self._cell, self._head, self._after, self._kind = at, -1, -1, attrs.get("t")
+        self._cell, self._head, self._kind = at, -1, attrs.get("t")
+        self._formula = (-1, -1)
         self._found.clear()
+        self._alone = None
 
     def _content(self, at: int, tag: str | None, attrs: dict[str, str]) -> None:
         row, col = self._cursor.row, self._cursor.col
         gone = self._over and not self._computed and (row, col) in self._typed  # a formula is cut as a value is
         if tag in ("v", "is", "f"):
             self._child, self._value = at, tag != "f" or gone
+        if tag == "f" and gone and attrs.get("t") == "shared" and "si" in attrs:
+            self._going = attrs["si"]
+            self._gone.setdefault(self._going, ("", self._cursor.address))
+            self.parser.CharacterDataHandler = self._text
         if tag == "f" and not gone:
+            self._alone = self._left_alone(attrs)
             area = row, col, row, col
             if attrs.get("t") in ("array", "dataTable"):
                 area = anchored(attrs.get("ref"), (row, col))
@@ -150,7 +161,22 @@ class Editor:
             self.areas.append(area)
             self._computed = True
 
+    def _text(self, text: str) -> None:
+        """Text, once a shared formula gives way."""
+        self._mark()
+        if self._going:
+            before, origin = self._gone[self._going]
+            self._gone[self._going] = before + text, origin
+
+    def _left_alone(self, attrs: dict[str, str]) -> str | None:
+        """The formula that a cell shares with one that has given way."""
+        text, origin = self._gone.get(attrs.get("si", ""), ("", ""))
+        if attrs.get("t") != "shared" or not text:
+            return None
+        return moved(text.removeprefix("="), origin, self._cursor.address)
+
     def _end(self, name: str) -> None:
+        self._going = ""
         at = self._mark()
         if self._skip:
             self._skip -= 1
@@ -174,12 +200,14 @@ class Editor:
         else:
             kind, xml = typed_xml(self._typed.pop(cell), self._shared, prefix)
         edits = [(start, end, b"") for start, end in self._found]
+        if self._alone is not None:
+            edits.append((*self._formula, element(f"{prefix}f", self._alone).encode()))
         if kind != self._kind:
             edits.append(self._type_edit(head, kind))
         if xml and head.endswith(b"/>"):
             edits.append((self._head - 2, self._head, f">{xml}</{name[1:]}>".encode()))
         elif xml:
-            at = max(self._after, self._head)
+            at = max(self._formula[1], self._head)
             edits.append((at, at, xml.encode()))
         self._edits += sorted(edits)
 

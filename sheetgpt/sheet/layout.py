@@ -19,7 +19,7 @@ from sheetgpt.plan.count import KINDS
 from sheetgpt.plan.ops import FINGERPRINT, span
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.stages import WHOLE, Stages
-from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, cell, column, fixed, tab_ref
+from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, fixed, tab_ref
 from sheetgpt.sheet.grid import Area
 
 HEAD = 9  # title, links, where, what, why, in words, shapes, what to try, blank
@@ -64,13 +64,14 @@ class Range(NamedTuple):
         first, last = fixed(*self.area[:2]), fixed(*self.area[2:])
         return f"{tab_ref(self.tab)}!{first}" + (f":{last}" if first != last else "")
 
-    def cell(self, r: int, c: int, seen_from: str) -> str:
-        """Relative address of one cell, with the tab's name if that is another one."""
-        return self._prefix(seen_from) + cell(self.row + r, self.col + c)
+    def cell(self, r: int, c: int, seen_from: str, *, held: tuple[bool, bool] = (False, False)) -> str:
+        """Address of one cell, with the tab's name if that is another one; a row or column that is `held` gets a $."""
+        row, col = held
+        return f"{self._prefix(seen_from)}{'$' * col}{column(self.col + c)}{'$' * row}{self.row + r + 1}"
 
-    def row_ref(self, r: int, seen_from: str) -> str:
-        """Relative reference to one row."""
-        first, last = (cell(self.row + r, c) for c in (self.col, self.col + self.cols - 1))
+    def row_ref(self, r: int, seen_from: str, *, held: bool = False) -> str:
+        """Reference to one row, its columns `held` or relative."""
+        first, last = (f"{'$' * held}{column(c)}{self.row + r + 1}" for c in (self.col, self.col + self.cols - 1))
         return f"{self._prefix(seen_from)}{first}:{last}" if self.cols > 1 else self._prefix(seen_from) + first
 
     def col_ref(self, c: int, seen_from: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from itertools import accumulate, islice, pairwise
 from textwrap import wrap
 from typing import Any, NamedTuple
@@ -158,12 +159,17 @@ def _in_sight(sheet: Sheet) -> tuple[int, int]:
 
 def spread(sheet: Sheet, cell: Cell) -> tuple[int, float]:
     """The last column over which a text in prose is merged, and the height that it needs, in points."""
-    widths = list(islice(_widths(sheet), cell.col, None))
+    return _spread(sheet.tab.lesson, cell.col, cell.style, str(cell.body))
+
+
+@lru_cache(maxsize=4096)  # asked for where it is written, and where its tab is folded, printed and cut into pages
+def _spread(lesson: str, col: int, style: Style, text: str) -> tuple[int, float]:
+    widths = _widths(lesson)[col:]
     columns = next(n for n in range(1, len(widths)) if sum(widths[:n]) >= _PROSE)
-    most, height = LINE[cell.style]
+    most, height = LINE[style]
     room = int(most * sum(widths[:columns]) / _PROSE)
-    lines = sum(max(1, len(wrap(part, room))) for part in str(cell.body).split("\n"))
-    return cell.col + columns - 1, height * lines + 2
+    lines = sum(max(1, len(wrap(part, room))) for part in text.split("\n"))
+    return col + columns - 1, height * lines + 2
 
 
 def _fold(ws: Any, sheet: Sheet) -> None:
@@ -244,11 +250,13 @@ def _columns(sheet: Sheet, width: float) -> int:
 
 def _pixels(sheet: Sheet) -> Iterator[float]:
     """The widths of the columns in pixels."""
-    return (7 * width + 5 for width in _widths(sheet))
+    return (7 * width + 5 for width in _widths(sheet.tab.lesson))
 
 
-def _widths(sheet: Sheet) -> Iterator[float]:
+@cache
+def _widths(lesson: str) -> tuple[float, ...]:
     """The widths of the first columns in characters."""
-    said = [(0, 0, float(_LABELS)), *_WIDTHS.get(sheet.tab.lesson, ())]
-    for col in range(256):
-        yield next((width for first, last, width in reversed(said) if first <= col <= last), _USUAL)
+    said = [(0, 0, float(_LABELS)), *_WIDTHS.get(lesson, ())]
+    return tuple(
+        next((width for first, last, width in reversed(said) if first <= col <= last), _USUAL) for col in range(256)
+    )

@@ -85,15 +85,16 @@ class Here:
         if (other.rows, other.cols) == (1, 1):
             return other.name
         r = self.r + down if other.rows > 1 else 0
-        return other.cell(r, self.c if other.cols > 1 else 0, self.box.tab)
+        return self.cell(other, r, self.c if other.cols > 1 else 0)
 
     def cell(self, other: Range, r: int, c: int) -> str:
-        """One cell of another place."""
-        return other.cell(r, c, self.box.tab)
+        """One cell of another place; a $ stands where filling down or across needs one."""
+        held = other.rows == 1 < self.box.rows, other.cols == 1 < self.box.cols
+        return other.cell(r, c, self.box.tab, held=held)
 
     def row(self, other: Range) -> str:
         """This row of another place."""
-        return other.row_ref(self.r, self.box.tab)
+        return other.row_ref(self.r, self.box.tab, held=self.box.cols > 1)
 
     def whole(self, other: Range) -> str:
         """All cells of another place."""
@@ -109,7 +110,7 @@ class Here:
 
     def edge(self, c: int, down: int = 0) -> str:
         """The same where the column is one and the same for all cells."""
-        return self.own(c, down)
+        return self.box.cell(self.r + down, c, self.box.tab, held=(False, self.box.cols > 1))
 
     @property
     def column(self) -> str:

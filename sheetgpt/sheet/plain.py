@@ -18,7 +18,8 @@ from sheetgpt.sheet.sheetxml import anchored
 _MAIN = b'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _REF = rb"[A-Z]{1,3}[1-9][0-9]{0,6}"
 _TEXT = rb"[^<>\0-\x08\x0b-\x1f]*+"  # `_is_text` looks after the rest of what expat would refuse
-_FORMULA = rb'<f(?: t="array" ref="(?:' + _REF + rb")(?::" + _REF + rb')?")?+>' + _TEXT + rb"</f>"
+_KIND = rb' t="array" ref="@"| t="shared" ref="@" si="[0-9]{1,9}"'.replace(b"@", _REF + rb"(?::" + _REF + rb")?")
+_FORMULA = rb"<f(?:" + _KIND + rb")?+>" + _TEXT + rb'</f>|<f t="shared" si="[0-9]{1,9}"/>'
 _VALUE = rb'<v(?: xml:space="preserve")?+>' + _TEXT + rb"</v>"
 _STRING = rb'<is><t(?: xml:space="preserve")?+>' + _TEXT + rb"</t></is>"
 _CELL = re.compile(

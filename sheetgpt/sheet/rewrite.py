@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
-from html import escape
+from collections.abc import Container, Iterable, Mapping
+from html import escape, unescape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +20,10 @@ from sheetgpt.sheet.edit import copy_raw
 from sheetgpt.sheet.grid import At, Value
 from sheetgpt.sheet.package import open_package
 from sheetgpt.sheet.readback import Outline
+from sheetgpt.sheet.shared import moved
 
 _CELL = re.compile(r'<c r="([A-Z]+[0-9]+)"([^>]*?)(?:/>|>.*?</c>)', re.DOTALL)
+_SHARED = re.compile(r'<f t="shared"(?: ref="[A-Z0-9:]+")? si="([0-9]+)"(?:/>|>([^<]*)</f>)')
 _STYLE = re.compile(r' s="[0-9]+"')
 
 
@@ -54,15 +56,35 @@ def rewrite(src: Path, dst: Path, tab: str, cells: Mapping[At, Written], names: 
 def rewritten(xml: str, cells: Mapping[At, Written]) -> str:
     """A sheet's XML with other cells; their styles are kept."""
     left = {a1.cell(*at): written for at, written in cells.items()}
+    alone: set[str] = set()
+    for match in _CELL.finditer(xml):
+        if match[1] in left and (shared := _SHARED.search(match[0])) and shared[2]:
+            alone.add(shared[1])
 
     def write(match: re.Match[str]) -> str:
         written = left.pop(match[1], None)
         return match[0] if written is None else _cell(match[1], match[2], written)
 
-    xml = _CELL.sub(write, xml)
+    xml = _CELL.sub(write, unshared(xml, alone) if alone else xml)
     if left:
         raise WorkbookError(f"the cell {min(left)} does not stand in the file as sheetgpt writes it")
     return xml
+
+
+def unshared(xml: str, groups: Container[str] | None = None) -> str:
+    """A sheet's XML in which each cell says its formula itself; of all shared formulas, or of those numbered so."""
+    firsts: dict[str, tuple[str, str]] = {}
+
+    def write(match: re.Match[str]) -> str:
+        shared = _SHARED.search(match[0])
+        if shared is None or (groups is not None and shared[1] not in groups):
+            return match[0]
+        if shared[2]:
+            firsts[shared[1]] = unescape(shared[2]), match[1]
+        text, origin = firsts[shared[1]]
+        return match[0].replace(shared[0], f"<f>{markup(moved(text, origin, match[1]))}</f>")
+
+    return _CELL.sub(write, xml)
 
 
 def _cell(at: str, attributes: str, written: Written) -> str:

@@ -30,6 +30,7 @@ from sheetgpt.sheet.labels import labels_of
 from sheetgpt.sheet.layout import BAND, LEFT, SHORT_HEAD, Range, Tab
 from sheetgpt.sheet.lessons import Lesson
 from sheetgpt.sheet.parameters import parameters
+from sheetgpt.sheet.shared import shared
 from sheetgpt.sheet.slots import tab_lesson
 from sheetgpt.sheet.surgerytab import told as surgery_told
 
@@ -406,13 +407,15 @@ def _given(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
 def _computed(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
     """A formula for each cell, or one array formula for all of them."""
     values, style, known = env[box.name], _style(book, box.name), box.name not in book.after_blank
+    cells = []
     for f in book.formulas(box.name):
         if f.area == (box.rows, box.cols) != (1, 1):
             yield Mass(box, partial(_whole, values), style, f.text, known)
         else:
             kind = Kind.FORMULA if f.area is None else Kind.ARRAY
             cached = plain(values[f.r, f.c]) if known else None
-            yield Cell(box.row + f.r, box.col + f.c, kind, f.text, style, cached)
+            cells.append(Cell(box.row + f.r, box.col + f.c, kind, f.text, style, cached))
+    yield from shared(cells)
 
 
 def _read(env: Env, name: str) -> list[NDArray[Any]]:

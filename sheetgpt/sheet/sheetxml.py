@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from itertools import pairwise
-from typing import Any
 
 from sheetgpt.sheet import a1
 from sheetgpt.sheet.book import Formula, Sheet
@@ -19,6 +18,7 @@ from sheetgpt.sheet.classic import MAX_FORMULA
 from sheetgpt.sheet.grid import Area, CellError, Grid, Value, size
 from sheetgpt.sheet.package import LIMITS, Package, parser_for
 from sheetgpt.sheet.runs import Runs
+from sheetgpt.sheet.shared import moved
 
 PIECES = 4096  # of a text, 8 KiB each
 MAIN = frozenset(  # the namespaces of spreadsheets, transitional and strict
@@ -334,22 +334,12 @@ class _Cells:
             return text
         if group not in self.shared:
             raise ValueError(f"the cell {here} shares a formula that is not there")
-        from openpyxl.formula.tokenizer import TokenizerError
-
         text, origin = self.shared[group]
         self.written += 50 * len(text)  # moving a formula costs far more than reading one
         try:
-            return str(_mover(text, origin).translate_formula(here))[1:]
-        except (TokenizerError, ValueError, IndexError) as error:
+            return moved(text, origin, here)
+        except ValueError as error:
             raise ValueError(f"the cell {here} shares a formula that cannot be moved ({error})") from None
-
-
-@lru_cache(maxsize=64)  # rows of cells share some formulas in turn
-def _mover(text: str, origin: str) -> Any:
-    """A formula cut into tokens once, to be moved to many cells."""
-    from openpyxl.formula.translate import Translator
-
-    return Translator(f"={text}", origin)
 
 
 def sheet_tags(root: str) -> dict[str, str]:
