@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sheetgpt.models.tokenizer import VISIBLE
 from sheetgpt.plan.live import NO_MERGE, NONE
 from sheetgpt.plan.ops import MODULUS, Expr, span
+from sheetgpt.plan.own import own_of
 from sheetgpt.plan.plan import Plan
 
 Array = NDArray[Any]  # float64, or object for text
@@ -317,7 +318,7 @@ def evaluate(expr: Expr, env: Env) -> Array:
     if expr.op == "columns":
         start, stop = span(expr)
         return np.asarray(next(iter(args))[:, start:stop])
-    value = np.asarray(NUMPY[expr.op](*args))
+    value = np.asarray((own_of(expr).numpy if expr.op == "own" else NUMPY[expr.op])(*args))
     return np.broadcast_to(value.astype(object) if value.dtype.kind == "U" else value, expr.shape)
 
 

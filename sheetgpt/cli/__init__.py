@@ -18,6 +18,7 @@ from sheetgpt.errors import SheetGPTError, one_line
 # command -> the module that holds it, and its line of help
 COMMANDS = {
     "build": ("sheetgpt.cli.build", "Write the workbook of a prompt."),
+    "lessons": ("sheetgpt.cli.lessons", "Write the course: every demonstration as a living tab."),
     "plan": ("sheetgpt.cli.plan", "Tell what a build would give, before building."),
     "verify": ("sheetgpt.cli.verify", "Check a workbook: every cell, every formula, every weight."),
     "audit": ("sheetgpt.cli.audit", "Check a workbook that others made, by a map of its tabs."),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
+from typing import Any
 
 from sheetgpt.errors import PlanError
 
@@ -27,7 +28,7 @@ class Expr:
     args: tuple[Expr, ...] = ()
     shape: Shape = (1, 1)
     name: str | None = None
-    value: Scalar | tuple[int, int] | None = None  # of a literal, or the columns of a view
+    value: Any = None  # of a literal, the columns of a view, or how an operation of its own is computed
 
     def __add__(self, other: Expr | Scalar) -> Expr:
         return apply("add", self, other)
@@ -276,7 +277,7 @@ READS_CELLS: dict[str, tuple[int, ...]] = {
     "whereis": (0, 1, 2),
     "suffixes": (0, 1),
     "apart": (0, 1),
-    **dict.fromkeys(("stack", "fingerprints"), ()),
+    **dict.fromkeys(("stack", "fingerprints", "own"), ()),
     "utf8": (0, 1),
     "spell": (0, 1, 2, 3),
     "ladder": (0, 1, 2, 3),

@@ -9,6 +9,7 @@ from enum import StrEnum
 from sheetgpt.errors import PlanError
 from sheetgpt.plan.names import check_name
 from sheetgpt.plan.ops import TEXTS, VIEWS, Expr, Scalar, Shape, span
+from sheetgpt.plan.own import own_of
 
 # Ops whose value is that of some of their arguments.
 _HANDS_ON = {
@@ -96,6 +97,8 @@ class Plan(Mapping[str, Expr]):
         """Whether an expression gives text: a text itself, made of one, or chosen from some."""
         if expr.op == "lit":
             return isinstance(expr.value, str)
+        if expr.op == "own":
+            return own_of(expr).text
         if expr.op not in _HANDS_ON:
             return expr.op in TEXTS
         return any(a.name in self.text or (a.name is None and self._is_text(a)) for a in expr.args[_HANDS_ON[expr.op]])
@@ -161,6 +164,8 @@ def _say(expr: Expr) -> tuple[str, int]:
     if expr.op == "columns":
         start, stop = span(expr)
         return f"{expr.args[0].name}[:, {start}:{stop}]", 8
+    if expr.op == "own":
+        return own_of(expr).said, 0
     if expr.op == "transpose":
         return f"{_bracket(expr.args[0], 8)}.T", 8
     if expr.op in _INFIX:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import Protocol
 
 from sheetgpt import __version__
 from sheetgpt.errors import LayoutError, SheetGPTError, WorkbookError
@@ -136,6 +137,24 @@ def _blank(data: object) -> tuple[str, ...]:
     if len(set(data)) < len(data):
         raise WorkbookError("the card names a blank place twice")
     return tuple(data)
+
+
+class Planned(Protocol):
+    """Whatever has places on tabs."""
+
+    @property
+    def plan(self) -> Plan:
+        """The places."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """Where they stand."""
+        ...
+
+    def examples(self, name: str) -> list[Formula]:
+        """Those of a place's formulas that tell its rule."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sheetgpt.plan.names import STEPS, step_of
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
-from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.blueprint import Blueprint, Planned
 from sheetgpt.sheet.cells import Cell, Kind, Style
 from sheetgpt.sheet.labels import unit_of
 from sheetgpt.sheet.layout import Tab
@@ -67,13 +67,13 @@ def _parameter_lines(
     yield "Source", source(book, fact) if fact else "", Style.WHERE
 
 
-def told(book: Blueprint, one: Try) -> str:
+def told(book: Planned, one: Try) -> str:
     """A try as one line, with the cell to be changed even where its words do not name it."""
     where = address(book, next(iter(one.set)))
     return f"{one.do} → {one.see}" if where in one.do else f"{one.do} ({where}) → {one.see}"
 
 
-def address(book: Blueprint, spot: str) -> str:
+def address(book: Planned, spot: str) -> str:
     """Where a place or a cell of one stands. Example: `wpe[0,3]` -> `E7 on the tab wpe`; raises `KeyError`."""
     match = SPOT.fullmatch(spot)
     assert match is not None
@@ -96,7 +96,7 @@ def source(book: Blueprint, fact: ParameterFact) -> str:
     return f"{fact.file}, {shape_of(book, fact.name)}, SHA-256 {fact.file_sha256}"
 
 
-def shape_of(book: Blueprint, name: str) -> str:
+def shape_of(book: Planned, name: str) -> str:
     """Rows and columns of a place. Example: `16 x 48`."""
     rows, cols = book.plan[name].shape
     return f"{rows} x {cols}"

@@ -74,6 +74,11 @@ class Range(NamedTuple):
         first, last = (f"{'$' * held}{column(c)}{self.row + r + 1}" for c in (self.col, self.col + self.cols - 1))
         return f"{self._prefix(seen_from)}{first}:{last}" if self.cols > 1 else self._prefix(seen_from) + first
 
+    def whole_row(self, r: int, seen_from: str) -> str:
+        """Absolute reference to one row."""
+        first, last = (fixed(self.row + r, c) for c in (self.col, self.col + self.cols - 1))
+        return f"{self._prefix(seen_from)}{first}:{last}"
+
     def col_ref(self, c: int, seen_from: str) -> str:
         """Absolute reference to one column."""
         first, last = (fixed(r, self.col + c) for r in (self.row, self.row + self.rows - 1))

@@ -78,6 +78,8 @@ class Lesson(NamedTuple):
     words: str  # the formula in words, or empty
     places: Mapping[str, str]
     tries: tuple[Try, ...] = ()
+    question: str = ""
+    answer: str = ""
 
     def fill(self, slots: Mapping[str, object]) -> Lesson:
         """Every slot filled; raises `LayoutError` for a slot that nothing fills."""
@@ -88,7 +90,8 @@ class Lesson(NamedTuple):
         try:
             title, what, why, words = map(fill, self[:4])
             places = {k: fill(v) for k, v in self.places.items()}
-            return Lesson(title, what, why, words, places, tuple(t.fill(fill) for t in self.tries))
+            tries = tuple(t.fill(fill) for t in self.tries)
+            return Lesson(title, what, why, words, places, tries, fill(self.question), fill(self.answer))
         except KeyError as error:
             raise LayoutError(f"lesson {self.title!r} has a slot {error} that nothing fills") from None
 
@@ -109,9 +112,8 @@ def lesson(stem: str) -> Lesson:
         head = tomllib.loads(front)
         parts = {key: " ".join(text.split()) for key, text in re.findall(r"^## (.*)\n([^#]*)", body, re.MULTILINE)}
         tries = tuple(_try(**entry) for entry in head.get("tries", []))
-        return Lesson(
-            head["title"], parts["What"], parts["Why"], parts.get("In words", ""), head.get("places", {}), tries
-        )
+        words = (parts.get(part, "") for part in ("In words", "Question", "Answer"))
+        return Lesson(head["title"], parts["What"], parts["Why"], next(words), head.get("places", {}), tries, *words)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LayoutError(f"lesson {path.name} cannot be read: {error}") from None
 

@@ -139,7 +139,7 @@ class Page(NamedTuple):
 
 def frame(ws: Any, sheet: Sheet) -> None:
     """All of that for one tab."""
-    for first, last, width in ((0, 0, _LABELS), *_WIDTHS.get(sheet.tab.lesson, ())):
+    for first, last, width in ((0, 0, _LABELS), *_widths_of(sheet.tab.lesson)):
         ws.set_column(first, last, width)
     ws.freeze_panes(*_in_sight(sheet))
     ws.hide_gridlines(2 if sheet.tab.group == "stage" else 1)
@@ -253,10 +253,14 @@ def _pixels(sheet: Sheet) -> Iterator[float]:
     return (7 * width + 5 for width in _widths(sheet.tab.lesson))
 
 
+def _widths_of(lesson: str) -> list[tuple[int, int, float]]:
+    return _WIDTHS.get(lesson, [(1, 99, 12)] if lesson.startswith("course/") else [])
+
+
 @cache
 def _widths(lesson: str) -> tuple[float, ...]:
     """The widths of the first columns in characters."""
-    said = [(0, 0, float(_LABELS)), *_WIDTHS.get(lesson, ())]
+    said = [(0, 0, float(_LABELS)), *_widths_of(lesson)]
     return tuple(
         next((width for first, last, width in reversed(said) if first <= col <= last), _USUAL) for col in range(256)
     )

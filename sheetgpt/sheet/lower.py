@@ -15,6 +15,7 @@ from sheetgpt.errors import PlanError
 from sheetgpt.models.tokenizer import VISIBLE
 from sheetgpt.plan.live import NO_MERGE
 from sheetgpt.plan.ops import MODULUS, Expr, per_cell
+from sheetgpt.plan.own import own_of
 from sheetgpt.plan.plan import Plan
 from sheetgpt.sheet.classic import as_read, check_formula
 from sheetgpt.sheet.layout import Range
@@ -365,11 +366,55 @@ def lowered(plan: Plan, name: str, ranges: Mapping[str, Range]) -> Iterator[Form
     expr = plan[name]
     if expr.op == "data" or plan.is_view(name):
         return
-    if per_cell(expr):
+    if expr.op == "own":
+        yield from own_formulas(expr, name, ranges)
+    elif per_cell(expr):
         yield from _fill(expr, ranges[name], ranges)
     else:
         area = None if is_plain(expr) else expr.shape
         yield Formula(0, 0, check_formula(formula_text(expr), name), area)
+
+
+def own_formulas(expr: Expr, name: str, ranges: Mapping[str, Range]) -> Iterator[Formula]:
+    """The formulas of an operation of its own."""
+    rule, box = own_of(expr), ranges[name]
+    read = [ranges[str(arg.name)] for arg in expr.args]
+    cells = [(0, 0)] if rule.kind == "array" else product(range(box.rows), range(box.cols))
+    area = {"cell": None, "cse": (1, 1), "array": expr.shape}[rule.kind]
+    for r, c in cells:
+        here = Here(box, r, c)
+        text = rule.template(r, c).format(*(_Spot(here, other) for other in read), here=_Spot(here, box))
+        yield Formula(r, c, check_formula(text, name), area)
+
+
+_STEPS = {"at": (0, 0), "up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+
+
+class _Spot:
+    """A place as the formula of a cell may refer to it: see `Own`."""
+
+    def __init__(self, here: Here, box: Range) -> None:
+        self._here, self._box = here, box
+
+    def __format__(self, spec: str) -> str:
+        here, box = self._here, self._box
+        kind, _, rest = spec.partition(" ")
+        numbers = [int(n) for n in rest.split(",")] if rest else []
+        if box is here.box and kind in ("r", "c"):
+            return str(here.r if kind == "r" else here.c)
+        if kind == "":
+            return here.whole(box)
+        if kind == "cell":
+            return box.cell(numbers[0], numbers[1], here.box.tab, held=(True, True))
+        if kind == "row":
+            return box.whole_row(numbers[0], here.box.tab) if numbers else here.row(box)
+        if kind == "col":
+            return box.col_ref(numbers[0] if numbers else here.c * (box.cols > 1), here.box.tab)
+        down, right = _STEPS[kind]
+        r, c = here.r * (box.rows > 1) + down, here.c * (box.cols > 1) + right
+        if not (0 <= r < box.rows and 0 <= c < box.cols):
+            raise PlanError(f"{here.box.name} reads beyond {box.name}: {spec} of row {here.r}, column {here.c}")
+        return here.cell(box, r, c)
 
 
 def _reads_above(expr: Expr) -> bool:

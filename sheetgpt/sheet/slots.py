@@ -7,7 +7,7 @@ from sheetgpt.plan.names import STEPS
 from sheetgpt.plan.plan import Role
 from sheetgpt.plan.stages import WHOLE, pipeline
 from sheetgpt.plan.stages import told as stages_told
-from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.blueprint import Blueprint, Planned
 from sheetgpt.sheet.head import SPOT, address, shape_of, steps_of
 from sheetgpt.sheet.layout import Tab, head_rows
 from sheetgpt.sheet.lessons import Lesson, Try, filled, lesson
@@ -39,7 +39,7 @@ def _there(book: Blueprint, spot: str) -> bool:
 class Slots(dict[str, object]):
     """Slots by name, and `kind:place` for the address, tab, shape or formula of a place."""
 
-    def __init__(self, book: Blueprint, plain: dict[str, object]) -> None:
+    def __init__(self, book: Planned, plain: dict[str, object]) -> None:
         super().__init__(plain)
         self._book = book
 
@@ -52,11 +52,11 @@ class Slots(dict[str, object]):
         return _TOLD[kind](self._book, match[0])
 
 
-def _formula(book: Blueprint, name: str) -> str:
+def _formula(book: Planned, name: str) -> str:
     return str(next(iter(book.examples(name))))
 
 
-def _tab(book: Blueprint, name: str) -> str:
+def _tab(book: Planned, name: str) -> str:
     return book.layout.ranges[name].tab
 
 

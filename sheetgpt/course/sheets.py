@@ -1,0 +1,286 @@
+"""The tabs of the course, ready to be written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+from typing import Any
+
+from sheetgpt.course.book import ABOVE, ANSWERS, CARD_NAME, CONTENTS, Course, Env, headings
+from sheetgpt.course.demo import Demo, Line, Plot
+from sheetgpt.errors import LayoutError
+from sheetgpt.plan.plan import Role, say
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.a1 import fixed
+from sheetgpt.sheet.atoms import formula, link, plain, text
+from sheetgpt.sheet.cells import Cell, Chart, Kind, Mass, Series, Sheet, Style
+from sheetgpt.sheet.head import LINKS, told
+from sheetgpt.sheet.layout import HEAD, Range, Tab
+from sheetgpt.sheet.shared import shared
+
+_SPOT = re.compile(r"([^\[]+)(?:\[(\d*),(\d*)\])?")
+_LONGEST = 180  # characters of a line of code
+_CARD_ROW = 3  # below the last line of Contents
+
+
+def sheets(course: Course, env: Env) -> Iterator[Sheet]:
+    """Every tab in order, with the values of `env`."""
+    demos = dict(zip((tab.name for tab in course.layout.tabs[1:]), course.demos, strict=False))
+    for tab in course.layout.tabs:
+        if tab == CONTENTS:
+            yield _contents(course, env)
+        elif tab == ANSWERS:
+            yield Sheet(tab, [*_head(course, tab), *_answers(course)])
+        elif tab.group == "parameters":
+            yield _weights(course, tab, env)
+        else:
+            yield _lesson(course, tab, demos[tab.name], env)
+
+
+def names_of(course: Course) -> dict[str, str]:
+    """Every defined name and its reference."""
+    row = _rows_of_contents(course)[-1] + _CARD_ROW
+    return {name: box.ref for name, box in course.layout.ranges.items()} | {CARD_NAME: f"Contents!{fixed(row, 1)}"}
+
+
+# ---- the head ----------------------------------------------------------------------------------------------
+
+
+def _head(course: Course, tab: Tab) -> Iterator[Cell]:
+    words = course.words(tab)
+    yield Cell(0, 0, Kind.TEXT, words.title, Style.TITLE)
+    yield from _links(course, tab)
+    lines = (
+        ("Where", _where(course, tab), Style.WHERE),
+        ("What", words.what, Style.WHAT),
+        ("Why", words.why, Style.WHY),
+        ("In words", words.words, Style.WORDS),
+        ("Question", words.question, Style.TRY),
+        ("Try this", "\n".join(f"• {told(course, one)}" for one in words.tries), Style.TRY),
+    )
+    for row, (label, said, style) in enumerate(lines, LINKS + 1):
+        if said:
+            yield text(row, 0, label, Style.ASIDE)
+            yield text(row, 1, said, style)
+
+
+def _where(course: Course, tab: Tab) -> str:
+    found = {demo.tab: demo for demo in course.demos}.get(tab.name)
+    tabs = course.layout.tabs
+    at = f"tab {tabs.index(tab) + 1} of {len(tabs)}"
+    return f"{found.part} · about {found.minutes[1]} minutes · {at}" if found else at
+
+
+def _links(course: Course, tab: Tab) -> Iterator[Cell]:
+    tabs = course.layout.tabs
+    i = tabs.index(tab)
+    wanted = [("Contents", tabs[0])] if i else []
+    wanted += [("← " + tabs[i - 1].name, tabs[i - 1])] if i > 1 else []
+    wanted += [("→ " + tabs[i + 1].name, tabs[i + 1])] if i + 1 < len(tabs) else []
+    col = 0
+    for said, to in wanted:
+        yield link(LINKS, col, said, to)
+        col += 1 if col == 0 else 1 + len(said) // 8
+
+
+# ---- a lesson ----------------------------------------------------------------------------------------------
+
+
+def _lesson(course: Course, tab: Tab, demo: Demo, env: Env) -> Sheet:
+    cells, masses = list(_head(course, tab)), list[Mass]()
+    columns, rows = headings(tab, "columns"), headings(tab, "rows")
+    for band in tab.bands:
+        boxes = [course.layout.ranges[name] for name in band.names]
+        cells += _band_text(course, tab, boxes)
+        for box in boxes:
+            cells += _above(box, columns.get(box.name))
+            for part in _filled(course, demo, box, env):
+                cells.append(part) if isinstance(part, Cell) else masses.append(part)
+        cells += _beside(course, boxes[0], rows.get(boxes[0].name), env)
+    charts = [_chart(course, plot, env) for plot in demo.plots]
+    lights = [course.layout.ranges[name] for name in (f"{demo.name}.light",) if name in course.plan]
+    numbers = [course.layout.ranges[n] for band in tab.bands for n in band.names if demo.styles.get(n) is None]
+    numbers = [box for box in numbers if box.name not in course.plan.text and course.plan[box.name].args]
+    return Sheet(tab, cells, masses, charts=charts, lights=lights, numbers=numbers)
+
+
+def _band_text(course: Course, tab: Tab, boxes: list[Range]) -> Iterator[Cell]:
+    """Names, meanings, formulas, numpy lines: four rows above the headings."""
+    top, words = boxes[0].row - ABOVE, course.words(tab)
+    for box in boxes:
+        yield text(top, box.col, box.name.partition(".")[2], Style.NAME)
+    yield text(top + 1, boxes[0].col, "  ".join(filter(None, (words.meaning(box.name) for box in boxes))), Style.NOTE)
+    computed = [box for box in boxes if course.plan[box.name].args]
+    if computed:
+        yield text(top + 2, boxes[0].col, "    ".join(_formula_of(course, box) for box in computed), Style.CODE)
+        numpy = (_short(f"{box.name} = {say(course.plan[box.name])}") for box in computed)
+        yield text(top + 3, boxes[0].col, "    ".join(numpy), Style.CODE)
+
+
+def _formula_of(course: Course, box: Range) -> str:
+    if box.name in course.blank:
+        return f"{a1(box.row, box.col)}: YOUR FORMULA (fill in the yellow cells)"
+    return "    ".join(_short(f"{a1(box.row + f.r, box.col + f.c)}: {f}") for f in course.examples(box.name))
+
+
+def _short(code: str) -> str:
+    return code if len(code) <= _LONGEST else code[: _LONGEST - 2] + " …"
+
+
+def _above(box: Range, said: list[str] | None) -> Iterator[Cell]:
+    """What the columns are, as far as the lesson says, and their numbers from 0, which formulas read."""
+    if said is not None and len(said) != box.cols:
+        raise LayoutError(f"{box.name} has {box.cols} columns, its lesson names {len(said)}")
+    yield from (text(box.row - 2, box.col + c, words, Style.COLUMN) for c, words in enumerate(said or []))
+    if box.cols > 1:
+        yield from (Cell(box.row - 1, box.col + c, Kind.NUMBER, float(c), Style.RULER) for c in range(box.cols))
+
+
+def _beside(course: Course, box: Range, said: list[str] | str | None, env: Env) -> Iterator[Cell]:
+    """Labels of rows in column A: texts, or the texts of a place."""
+    if isinstance(said, str):
+        source = course.layout.ranges[said]
+        for r in range(box.rows):
+            known = None if said in course.after_blank else env[said][r, 0]
+            yield formula(box.row + r, 0, source.cell(r, 0, box.tab), Style.LABEL, known)
+    elif said is not None:
+        if len(said) != box.rows:
+            raise LayoutError(f"{box.name} has {box.rows} rows, its lesson names {len(said)}")
+        yield from (text(box.row + r, 0, words, Style.LABEL) for r, words in enumerate(said))
+
+
+def _filled(course: Course, demo: Demo, box: Range, env: Env) -> Iterator[Cell | Mass]:
+    values, style = env[box.name], _style(course, demo, box.name)
+    if not course.plan[box.name].args:
+        yield from (_given(box, r, c, values[r, c], style) for r, c in product(range(box.rows), range(box.cols)))
+        return
+    if box.name in course.blank:
+        for r, c in product(range(box.rows), range(box.cols)):
+            yield Cell(box.row + r, box.col + c, Kind.BLANK, "", Style.BLANK)
+        return
+    known, cells = box.name not in course.after_blank, []
+    for f in course.formulas(box.name):
+        if f.area == (box.rows, box.cols) != (1, 1):
+            yield Mass(box, partial(_whole, values), style, f.text, known)
+        else:
+            kind = Kind.FORMULA if f.area is None else Kind.ARRAY
+            cached = plain(values[f.r, f.c]) if known else None
+            cells.append(Cell(box.row + f.r, box.col + f.c, kind, f.text, style, cached))
+    yield from shared(cells)
+
+
+def _given(box: Range, r: int, c: int, value: Any, style: Style) -> Cell:
+    kind = Kind.TEXT if isinstance(value, str) else Kind.NUMBER
+    return Cell(box.row + r, box.col + c, kind, plain(value), style)
+
+
+def _whole(values: Any) -> list[Any]:
+    return [values]
+
+
+def _style(course: Course, demo: Demo, name: str) -> Style:
+    if name in demo.styles:
+        return demo.styles[name]
+    if name == f"{demo.name}.light":
+        return Style.LIGHT
+    if name == f"{demo.name}.gap":
+        return Style.GAP
+    role, words = course.plan.roles[name], name in course.plan.text
+    if role is Role.KNOB:
+        return Style.WORD if words else Style.GIVEN
+    if role is Role.VALUE:
+        return Style.TOKEN if words else Style.VALUE
+    return Style.TOKEN if words else Style.WHOLE
+
+
+# ---- charts ------------------------------------------------------------------------------------------------
+
+
+def _chart(course: Course, plot: Plot, env: Env) -> Chart:
+    box = course.layout.ranges[plot.beside]
+    lines = tuple(_series(course, line, env) for line in plot.lines)
+    at = box.row - 1, box.col + box.cols + 1
+    return Chart(plot.kind, plot.title, lines, *at, plot.across, plot.up, plot.size)
+
+
+def _series(course: Course, line: Line, env: Env) -> Series:
+    name = _line_of(course, line.name[1:]) if line.name.startswith("=") else line.name
+    boxes = name, _line_of(course, line.values), _line_of(course, line.along)
+    now = tuple([] if isinstance(box, str) else _now(course, box, env) for box in boxes)
+    return Series(*boxes, joined=line.joined, now=now)
+
+
+def _line_of(course: Course, spot: str) -> Range:
+    """A row or a column of a place."""
+    match = _SPOT.fullmatch(spot)
+    if match is None or match[1] not in course.layout.ranges:
+        raise LayoutError(f"a chart shows {spot}, which is no place of the course")
+    box = course.layout.ranges[match[1]]
+    if match[2]:
+        box = box._replace(row=box.row + int(match[2]), rows=1)
+    return box._replace(col=box.col + int(match[3]), cols=1) if match[3] else box
+
+
+def _now(course: Course, box: Range, env: Env) -> list[Any]:
+    if box.name in course.after_blank:
+        return []
+    whole = course.layout.ranges[box.name]
+    r, c = box.row - whole.row, box.col - whole.col
+    return list(env[box.name][r : r + box.rows, c : c + box.cols].ravel().tolist())
+
+
+# ---- other tabs --------------------------------------------------------------------------------------------
+
+
+def _rows_of_contents(course: Course) -> list[int]:
+    """The row of each demonstration; above the first of each part its name."""
+    rows, row, part = [], HEAD, ""
+    for demo in course.demos:
+        row += 2 if demo.part != part else 0
+        rows.append(row)
+        row, part = row + 1, demo.part
+    return rows
+
+
+def _contents(course: Course, env: Env) -> Sheet:
+    cells, lights, part = list(_head(course, CONTENTS)), [], ""
+    tabs = course.layout.tabs[1:]
+    for row, demo, tab in zip(_rows_of_contents(course), course.demos, tabs, strict=False):
+        if demo.part != part:
+            cells.append(text(row - 1, 0, demo.part, Style.HEADING))
+        part = demo.part
+        cells += [link(row, 0, tab.name, tab), text(row, 2, course.words(tab).title), _minutes(row, demo)]
+        if (name := f"{demo.name}.light") in course.plan:
+            box = course.layout.ranges[name]
+            known = None if name in course.after_blank else env[name][0, 0]
+            cells.append(formula(row, 1, box.cell(0, 0, CONTENTS.name), Style.LIGHT, known))
+            lights.append(Range("", CONTENTS.name, row, 1, 1, 1))
+    last = _rows_of_contents(course)[-1] + _CARD_ROW
+    cells += [text(last, 0, "for sheetgpt", Style.RULER), text(last, 1, course.to_json(), Style.RULER)]
+    return Sheet(CONTENTS, cells, lights=lights)
+
+
+def _minutes(row: int, demo: Demo) -> Cell:
+    return text(row, 10, f"{demo.minutes[1]} minutes", Style.NOTE)
+
+
+def _answers(course: Course) -> Iterator[Cell]:
+    row = HEAD
+    for tab in course.layout.tabs[1 : len(course.demos) + 1]:
+        words = course.words(tab)
+        yield link(row, 0, tab.name, tab)
+        yield text(row, 1, words.question, Style.WHY)
+        yield text(row + 1, 1, words.answer, Style.WHAT)
+        row += 3
+
+
+def _weights(course: Course, tab: Tab, env: Env) -> Sheet:
+    """A matrix of the bundled model, or the texts of its tokens."""
+    words = course.words(tab)
+    cells = [text(0, 0, words.title, Style.TITLE), *_links(course, tab), text(2, 1, words.what, Style.WHAT)]
+    (box,) = (course.layout.ranges[name] for band in tab.bands for name in band.names)
+    if box.name in course.plan.text:
+        return Sheet(tab, cells + [_given(box, r, 0, env[box.name][r, 0], Style.TOKEN) for r in range(box.rows)])
+    return Sheet(tab, cells, [Mass(box, partial(_whole, env[box.name]), Style.PARAMETER)])
