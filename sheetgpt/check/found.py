@@ -21,7 +21,7 @@ from sheetgpt.errors import LayoutError, WorkbookError
 from sheetgpt.models.weights import Weights
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import parse_ref
-from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
+from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card, Planned
 from sheetgpt.sheet.book import Book, Sheet
 from sheetgpt.sheet.grid import Area, Block, Grid, overlap, size
 from sheetgpt.sheet.head import ParameterFact
@@ -49,7 +49,7 @@ class FoundValues(Mapping[str, NDArray[Any]]):
     Those of a weight are read anew each time, all others once.
     """
 
-    def __init__(self, book: Book, blueprint: Blueprint, values: Values) -> None:
+    def __init__(self, book: Book, blueprint: Planned, values: Values) -> None:
         self._book, self._blueprint, self._values = book, blueprint, values
         self._kept: dict[str, NDArray[Any]] = {}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.blueprint import Planned
 from sheetgpt.sheet.layout import Range
 
 
 class Places:
-    """The ranges of a blueprint by tab; views share the cells of others and are left out."""
+    """The ranges of a workbook by tab; views share the cells of others and are left out."""
 
-    def __init__(self, blueprint: Blueprint) -> None:
+    def __init__(self, blueprint: Planned) -> None:
         self._by_tab: dict[str, list[Range]] = {}
         for name, box in blueprint.layout.ranges.items():
             if not blueprint.plan.is_view(name):

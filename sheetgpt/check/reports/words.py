@@ -47,7 +47,8 @@ def number(gap: float) -> str:
 def provenance(report: Report) -> Iterator[tuple[str, str]]:
     """Who wrote the file, who computed the values, what they are compared with, and who disagrees."""
     yield "made by", report.made_by
-    yield "model", f"{report.model}, {report.n_rows} token rows, prompt {report.prompt}"
+    prompt = f", {report.n_rows} token rows, prompt {report.prompt}" if report.n_rows else ""  # a course has none
+    yield "model", report.model + prompt
     if report.engine == CACHED:
         yield "values", "cached in the file: whoever wrote it computed them, nothing was recalculated"
     else:
