@@ -119,7 +119,7 @@ def _placed(tab: Tab, plan: Plan) -> Iterator[Range]:
         for name in band.names:
             rows, cols = plan[name].shape
             yield Range(name, tab.name, top, col, rows, cols)
-            col += band.step(cols)
+            col += cols + (not band.touching)  # names are short
         top += max(band.room, *(plan[name].shape[0] for name in band.names)) + 1
 
 
