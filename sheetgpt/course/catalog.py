@@ -6,10 +6,16 @@ import difflib
 from collections.abc import Iterable
 
 from sheetgpt.course.demo import Demo
+from sheetgpt.course.entropy import ENTROPY
 from sheetgpt.course.houses import HOUSES
+from sheetgpt.course.temperature import TEMPERATURE
 from sheetgpt.errors import LayoutError
 
-DEMOS: tuple[Demo, ...] = (HOUSES,)
+DEMOS: tuple[Demo, ...] = (
+    HOUSES,
+    ENTROPY,
+    TEMPERATURE,
+)
 
 
 def chosen(names: Iterable[str]) -> tuple[Demo, ...]:

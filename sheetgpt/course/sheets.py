@@ -111,7 +111,9 @@ def _band_text(course: Course, tab: Tab, boxes: list[Range]) -> Iterator[Cell]:
     top, words = boxes[0].row - ABOVE, course.words(tab)
     for box in boxes:
         yield text(top, box.col, box.name.partition(".")[2], Style.NAME)
-    yield text(top + 1, boxes[0].col, "  ".join(filter(None, (words.meaning(box.name) for box in boxes))), Style.NOTE)
+    yield text(
+        top + 1, boxes[0].col, "  ".join(filter(None, (words.meaning(box.name) for box in boxes))), Style.MEANING
+    )
     computed = [box for box in boxes if course.plan[box.name].args]
     if computed:
         yield text(top + 2, boxes[0].col, "    ".join(_formula_of(course, box) for box in computed), Style.CODE)

@@ -43,6 +43,7 @@ class Style(StrEnum):
     HEADING = "heading"
     NAME = "name"
     NOTE = "note"
+    MEANING = "meaning"  # a note that may be long
     CODE = "code"
     RULER = "ruler"
     LABEL = "label"

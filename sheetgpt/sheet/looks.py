@@ -30,6 +30,7 @@ FORMATS: dict[Style, dict[str, object]] = {
     Style.HEADING: {"bold": True, "bottom": 1},
     Style.NAME: {"bold": True, "font_color": "#1F3864", "valign": "top"},
     Style.NOTE: {"valign": "top"},
+    Style.MEANING: {**_WRAPPED},
     Style.CODE: {"font_name": "Courier New", "font_color": "#375623", **_WRAPPED},
     Style.RULER: {"font_color": _GREY, "align": "center", "bottom": 1},
     Style.LABEL: {"font_color": "#1F3864", "align": "right", "bg_color": "#F2F2F2"},
@@ -77,7 +78,7 @@ FORMATS: dict[Style, dict[str, object]] = {
 # Prose is wrapped in cells that are merged over as many columns as make _PROSE characters; of a line so many fit.
 _PROSE = 120
 LINE = {
-    Style.WHERE: (128, 15.0),
+    **dict.fromkeys((Style.WHERE, Style.MEANING), (128, 15.0)),
     **dict.fromkeys((Style.WHAT, Style.WHY, Style.WORDS, Style.TRY), (118, 16.5)),
     Style.CODE: (104, 13.0),
 }
