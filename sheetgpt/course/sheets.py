@@ -14,11 +14,10 @@ from sheetgpt.errors import LayoutError
 from sheetgpt.plan.plan import Role, say
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
-from sheetgpt.sheet.atoms import formula, link, plain, text
+from sheetgpt.sheet.atoms import computed, formula, link, plain, text, whole
 from sheetgpt.sheet.cells import Cell, Chart, Kind, Mass, Series, Sheet, Style
 from sheetgpt.sheet.head import LINKS, told
 from sheetgpt.sheet.layout import HEAD, Range, Tab
-from sheetgpt.sheet.shared import shared
 
 _SPOT = re.compile(r"([^\[]+)(?:\[(\d*),(\d*)\])?")
 _LONGEST = 180  # characters of a line of code
@@ -162,24 +161,13 @@ def _filled(course: Course, demo: Demo, box: Range, env: Env) -> Iterator[Cell |
         for r, c in product(range(box.rows), range(box.cols)):
             yield Cell(box.row + r, box.col + c, Kind.BLANK, "", Style.BLANK)
         return
-    known, cells = box.name not in course.after_blank, []
-    for f in course.formulas(box.name):
-        if f.area == (box.rows, box.cols) != (1, 1):
-            yield Mass(box, partial(_whole, values), style, f.text, known)
-        else:
-            kind = Kind.FORMULA if f.area is None else Kind.ARRAY
-            cached = plain(values[f.r, f.c]) if known else None
-            cells.append(Cell(box.row + f.r, box.col + f.c, kind, f.text, style, cached))
-    yield from shared(cells)
+    known = box.name not in course.after_blank
+    yield from computed(course.formulas(box.name), box, values, style, known=known)
 
 
 def _given(box: Range, r: int, c: int, value: Any, style: Style) -> Cell:
     kind = Kind.TEXT if isinstance(value, str) else Kind.NUMBER
     return Cell(box.row + r, box.col + c, kind, plain(value), style)
-
-
-def _whole(values: Any) -> list[Any]:
-    return [values]
 
 
 def _style(course: Course, demo: Demo, name: str) -> Style:
@@ -285,4 +273,4 @@ def _weights(course: Course, tab: Tab, env: Env) -> Sheet:
     (box,) = (course.layout.ranges[name] for band in tab.bands for name in band.names)
     if box.name in course.plan.text:
         return Sheet(tab, cells + [_given(box, r, 0, env[box.name][r, 0], Style.TOKEN) for r in range(box.rows)])
-    return Sheet(tab, cells, [Mass(box, partial(_whole, env[box.name]), Style.PARAMETER)])
+    return Sheet(tab, cells, [Mass(box, partial(whole, env[box.name]), Style.PARAMETER)])

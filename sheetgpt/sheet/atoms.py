@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
+from numpy.typing import NDArray
+
 from sheetgpt.sheet.blueprint import Blueprint
-from sheetgpt.sheet.cells import Cell, Kind, Style, Value
-from sheetgpt.sheet.layout import Tab
+from sheetgpt.sheet.cells import Cell, Kind, Mass, Style, Value
+from sheetgpt.sheet.layout import Range, Tab
+from sheetgpt.sheet.lower import Formula
+from sheetgpt.sheet.shared import shared
 
 
 def text(row: int, col: int, words: str, style: Style = Style.NOTE) -> Cell:
@@ -27,6 +33,26 @@ def formula(row: int, col: int, body: str, style: Style, value: Any) -> Cell:
 def link(row: int, col: int, words: str, to: Tab, style: Style = Style.LINK, at: str = "A1") -> Cell:
     """Words that lead to a cell of a tab."""
     return Cell(row, col, Kind.LINK, words, style, target=to.name, at=at)
+
+
+def computed(
+    formulas: Iterable[Formula], box: Range, values: NDArray[Any], style: Style, *, known: bool = True
+) -> Iterator[Cell | Mass]:
+    """A formula for each cell of a place, or one array formula for all; what numpy says they give, if that is known."""
+    cells = []
+    for f in formulas:
+        if f.area == (box.rows, box.cols) != (1, 1):
+            yield Mass(box, partial(whole, values), style, f.text, known)
+        else:
+            kind = Kind.FORMULA if f.area is None else Kind.ARRAY
+            cached = plain(values[f.r, f.c]) if known else None
+            cells.append(Cell(box.row + f.r, box.col + f.c, kind, f.text, style, cached))
+    yield from shared(cells)
+
+
+def whole(values: NDArray[Any]) -> list[NDArray[Any]]:
+    """A matrix as the one piece that it is."""
+    return [values]
 
 
 def plain(value: Any) -> Value:

@@ -16,7 +16,7 @@ from sheetgpt.plan.loop import AT as LOOP
 from sheetgpt.plan.plan import Role, say
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
-from sheetgpt.sheet.atoms import formula, known, plain
+from sheetgpt.sheet.atoms import computed, formula, known, plain, whole
 from sheetgpt.sheet.atoms import text as _text
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
@@ -30,7 +30,6 @@ from sheetgpt.sheet.labels import labels_of
 from sheetgpt.sheet.layout import BAND, LEFT, SHORT_HEAD, Range, Tab
 from sheetgpt.sheet.lessons import Lesson
 from sheetgpt.sheet.parameters import parameters
-from sheetgpt.sheet.shared import shared
 from sheetgpt.sheet.slots import tab_lesson
 from sheetgpt.sheet.surgerytab import told as surgery_told
 
@@ -185,7 +184,7 @@ def _parameter(book: Blueprint, tab: Tab, env: Env, facts: list[ParameterFact], 
             cells += _given(book, box, env)
         else:
             learned = book.plan.roles[name] is Role.PARAMETER
-            pieces = rows(name) if learned else partial(_whole, env[name])
+            pieces = rows(name) if learned else partial(whole, env[name])
             masses.append(Mass(box, pieces, _style(book, name)))
     words = tab.name == book.card.config.head_name == "wte" and "vocab.text" in book.plan
     for r in range(box.rows):
@@ -383,18 +382,19 @@ def _ruler(book: Blueprint, box: Range) -> Iterator[Cell | Mass]:
 def _filled(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
     """The cells of a place."""
     if book.plan.roles[box.name] is Role.UPSTREAM:
-        yield Mass(box, partial(_whole, env[box.name]), Style.GIVEN)
+        yield Mass(box, partial(whole, env[box.name]), Style.GIVEN)
     elif box.name.endswith(RECORDED):
-        yield Mass(box, partial(_whole, env[box.name]), Style.RECORDED)
+        yield Mass(box, partial(whole, env[box.name]), Style.RECORDED)
     elif book.plan.roles[box.name] is Role.RECORD and box.name not in book.plan.text:  # right but for rounding
-        yield Mass(box, partial(_whole, env[box.name]), _style(book, box.name))
+        yield Mass(box, partial(whole, env[box.name]), _style(book, box.name))
     elif book.plan.roles[box.name] in (Role.INPUT, Role.KNOB, Role.RECORD):
         yield from _given(book, box, env)
     elif box.name in book.blank:
         for r, c in product(range(box.rows), range(box.cols)):
             yield Cell(box.row + r, box.col + c, Kind.BLANK, "", Style.BLANK)
     else:
-        yield from _computed(book, box, env)
+        known = box.name not in book.after_blank
+        yield from computed(book.formulas(box.name), box, env[box.name], _style(book, box.name), known=known)
 
 
 def _given(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
@@ -404,26 +404,8 @@ def _given(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
             yield _static(box.row + r, box.col + c, values[r, c], style)
 
 
-def _computed(book: Blueprint, box: Range, env: Env) -> Iterator[Cell | Mass]:
-    """A formula for each cell, or one array formula for all of them."""
-    values, style, known = env[box.name], _style(book, box.name), box.name not in book.after_blank
-    cells = []
-    for f in book.formulas(box.name):
-        if f.area == (box.rows, box.cols) != (1, 1):
-            yield Mass(box, partial(_whole, values), style, f.text, known)
-        else:
-            kind = Kind.FORMULA if f.area is None else Kind.ARRAY
-            cached = plain(values[f.r, f.c]) if known else None
-            cells.append(Cell(box.row + f.r, box.col + f.c, kind, f.text, style, cached))
-    yield from shared(cells)
-
-
 def _read(env: Env, name: str) -> list[NDArray[Any]]:
     return [env[name]]
-
-
-def _whole(values: NDArray[Any]) -> list[NDArray[Any]]:
-    return [values]
 
 
 def _style(book: Blueprint, name: str) -> Style:
@@ -445,9 +427,7 @@ def _sort(parts: Iterable[Cell | Mass], cells: list[Cell], masses: list[Mass]) -
 
 def _numbered(tab: str, row: int, col: int, count: int) -> Mass:
     """0, 1, 2 ... in a row, which belongs to no place."""
-    return Mass(
-        Range("", tab, row, col, 1, count), partial(_whole, np.arange(count, dtype=float)[None, :]), Style.RULER
-    )
+    return Mass(Range("", tab, row, col, 1, count), partial(whole, np.arange(count, dtype=float)[None, :]), Style.RULER)
 
 
 def _static(row: int, col: int, value: Any, style: Style | None = None) -> Cell:
