@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from sheetgpt.course.demo import Demo
 from sheetgpt.course.entropy import ENTROPY
 from sheetgpt.course.houses import HOUSES
+from sheetgpt.course.onehead import ONEHEAD
 from sheetgpt.course.temperature import TEMPERATURE
 from sheetgpt.errors import LayoutError
 
 DEMOS: tuple[Demo, ...] = (
     HOUSES,
+    ONEHEAD,
     ENTROPY,
     TEMPERATURE,
 )

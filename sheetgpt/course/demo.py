@@ -40,6 +40,7 @@ class Plot:
     across: str = ""
     up: str = ""
     size: tuple[int, int] = (480, 300)  # pixels
+    shares: bool = True  # whether bars, columns and lines are shares of 1
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class Demo:
     add: Callable[[Plan], Sequence[Band]]  # names its places, and says how they stand on the tab
     plots: tuple[Plot, ...] = ()
     styles: Mapping[str, Style] = field(default_factory=dict)  # of places that do not look as their role does
+    marks: Mapping[str, str] = field(default_factory=dict)  # place -> which of its cells stand out: `{r}=houses.pick`
+    heat: tuple[str, ...] = ()  # places that carry a colour scale
+    masked: tuple[str, ...] = ()  # places whose hidden scores are shown as such
     reads: tuple[str, ...] = ()  # weights of the bundled model, which are in the plan before `add`
     starts: Callable[[Weights], Mapping[str, object]] | None = None  # of inputs that come from the model
 

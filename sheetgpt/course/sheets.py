@@ -102,7 +102,19 @@ def _lesson(course: Course, tab: Tab, demo: Demo, env: Env) -> Sheet:
     lights = [course.layout.ranges[name] for name in (f"{demo.name}.light",) if name in course.plan]
     numbers = [course.layout.ranges[n] for band in tab.bands for n in band.names if demo.styles.get(n) is None]
     numbers = [box for box in numbers if box.name not in course.plan.text and course.plan[box.name].args]
-    return Sheet(tab, cells, masses, charts=charts, lights=lights, numbers=numbers)
+    ranges = course.layout.ranges
+    scales = {name: ranges[name] for name in demo.heat if name not in course.after_blank}
+    marks = [_marked(ranges[name], where) for name, where in demo.marks.items()]
+    masked = [ranges[name] for name in demo.masked]
+    tops = [ranges[band.names[0]].row - ABOVE for band in tab.bands]
+    return Sheet(
+        tab, cells, masses, scales, masked, charts=charts, lights=lights, numbers=numbers, marks=marks, tops=tops
+    )
+
+
+def _marked(box: Range, where: str) -> tuple[Range, str]:
+    """Which cells of a place stand out; in `where` {r} and {c} are a cell's row and column in it, from 0."""
+    return box, where.format(r=f"ROW()-{box.row + 1}", c=f"COLUMN()-{box.col + 1}")
 
 
 def _band_text(course: Course, tab: Tab, boxes: list[Range]) -> Iterator[Cell]:
@@ -192,7 +204,7 @@ def _chart(course: Course, plot: Plot, env: Env) -> Chart:
     box = course.layout.ranges[plot.beside]
     lines = tuple(_series(course, line, env) for line in plot.lines)
     at = box.row - 1, box.col + box.cols + 1
-    return Chart(plot.kind, plot.title, lines, *at, plot.across, plot.up, plot.size)
+    return Chart(plot.kind, plot.title, lines, *at, plot.across, plot.up, plot.size, shares=plot.shares)
 
 
 def _series(course: Course, line: Line, env: Env) -> Series:

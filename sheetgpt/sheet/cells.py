@@ -136,6 +136,7 @@ class Chart(NamedTuple):
     up: str = ""
     size: tuple[int, int] = (480, 288)  # pixels
     ranks: bool = False  # numbers from 1 on, the small ones drawn large
+    shares: bool = True  # whether bars, columns and lines are shares of 1
 
 
 class Sheet(NamedTuple):
@@ -155,3 +156,4 @@ class Sheet(NamedTuple):
     square: Sequence[Range] = ()  # whose cells are about as high as they are wide
     tops: Sequence[int] = ()  # rows with which bands begin
     numbers: Sequence[Range] = ()  # of any size, which must not be too wide for a cell
+    marks: Sequence[tuple[Range, str]] = ()  # whose cells stand out where a formula, without `=`, is true

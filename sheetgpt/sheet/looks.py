@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sheetgpt.sheet.cells import Cell, Sheet, Style
 from sheetgpt.sheet.contents import HEADS
-from sheetgpt.sheet.layout import CHECK_WORDS, LEFT
+from sheetgpt.sheet.layout import CHECK_WORDS, LEFT, Tab
 
 # What a number is to the model: learned, given or typed, worked out on the way, handed on to a later tab.
 LEARNED, GIVEN, STEP, RESULT = "#DDEBF7", "#FFF2CC", "#EDE7F6", "#E2EFDA"
@@ -208,7 +208,7 @@ def page_of(sheet: Sheet) -> Page:
         return Page(last, column, sheet.tab.lesson == "check", 0)
     height = sum(_heights(sheet, last))
     long, short = _PAGE
-    if sheet.tab.lesson in _LONG and height * _LEAST > long:
+    if _is_long(sheet.tab) and height * _LEAST > long:
         col = _columns(sheet, short / _READ / _WIDER)
         size = min(_READ, _NARROWER * short / _WIDER / sum(islice(_pixels(sheet), col + 1)))  # charts may reach farther
         return Page(last, col, True, size, _breaks(sheet, last, long / size))
@@ -217,6 +217,10 @@ def page_of(sheet: Sheet) -> Page:
     size = max(_LEAST, min(1.0, high / height))
     rows = sum(total <= high / size for total in accumulate(_heights(sheet, last)))
     return Page(rows - 1, _columns(sheet, wide / size), upright, size)
+
+
+def _is_long(tab: Tab) -> bool:
+    return tab.lesson in _LONG or tab.lesson.startswith("course/")
 
 
 def _heights(sheet: Sheet, last: int) -> list[float]:

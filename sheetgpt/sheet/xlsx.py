@@ -176,6 +176,8 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
         _colour_lights(ws, box, styles)
     for box in sheet.switches:
         _format_where(ws, box, f"{a1(box.row, box.col)}<>1", styles.alarm)
+    for box, criteria in sheet.marks:
+        _format_where(ws, box, criteria, styles.mark)
     if sheet.ladder:
         _mark_merges(ws, sheet.ladder, styles)
 
