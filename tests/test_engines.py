@@ -14,7 +14,6 @@ import xlsxwriter
 
 from sheetgpt.engines import ENGINES, get
 from sheetgpt.engines.base import Allowance, Engine, Values
-from sheetgpt.engines.ironcalc_ import IronCalc
 from sheetgpt.errors import EngineError, EngineMissingError, SheetGPTError, WorkbookError
 from sheetgpt.sheet.grid import CellError
 from sheetgpt.sheet.readback import read
@@ -372,7 +371,7 @@ def bomb(path: Path, formula: str) -> Path:
 
 
 def test_a_formula_that_computes_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(IronCalc, "allowance", Allowance(1, 0, 700 << 20, 0))
+    monkeypatch.setattr(ENGINES["ironcalc"], "allowance", Allowance(1, 0, 700 << 20, 0))
     with pytest.raises(EngineError, match="ironcalc ran out of time: 1 s of computing"):
         get("ironcalc").recalculate(bomb(tmp_path / "book.xlsx", "=SUM(FACT(ROW(A1:A99)*1E9))+FACT(1E12)"))
 

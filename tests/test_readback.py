@@ -327,6 +327,11 @@ def test_shared_formulas(tmp_path: Path) -> None:
             "two formulas compute the cell B2",
         ),
         ('<row r="1"><c r="A1"><f t="shared" si="3"/></c></row>', "shares a formula"),
+        (
+            '<row r="1"><c r="C1"><f t="shared" ref="A1:C2" si="3">B1</f></c></row>'
+            '<row r="2"><c r="A2"><f t="shared" si="3"/></c></row>',
+            "cannot be moved .it would read beyond the grid",
+        ),
         ('<row r="1"><c r="A1"><f t="odd">1</f></c></row>', "formula of the kind"),
         ("</sheetData><sheetData>", "cells in two places"),
         ('<row r="1"/></sheetData><sheetData><row r="2"/>', "cells in two places"),

@@ -10,14 +10,14 @@ import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openpyxl.formula.translate import Translator
+from openpyxl.formula.translate import Translator, TranslatorError
 
 from sheetgpt.build import Built, Form, build
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.cells import Cell, Kind, Style
 from sheetgpt.sheet.rewrite import unshared
-from sheetgpt.sheet.shared import shared
+from sheetgpt.sheet.shared import moved, shared
 from tests.conftest import LIVE
 
 _FIRST = re.compile(r'<f t="shared" ref="([A-Z0-9:]+)" si="([0-9]+)">([^<]*)</f>')
@@ -64,6 +64,43 @@ def test_an_array_formula_is_not_shared() -> None:
 
 
 TEXTS = ["A1", "$A1", "A$1", "$A$1", 'IF(B2>0,"A1",x.y)']
+
+
+ODD = [
+    *TEXTS,
+    "SUM(B6:$E6)+Tokens!C3*log10.x",
+    "b3:C$9",
+    "C:D+$C:D+C:$D",
+    "3:4+$3:4+3:$4",
+    "'a ''b'!C3:E5+'x:y'!C3",
+    "C3:D4:E5+name:C3+C3:name",
+    '"A1:B2"&"say ""A1"""&C3',
+    "{1,2;3,4}+C3%-.5E+3",
+    "x1.y+A1B+_A3+LOG10(C3)+#REF!+TRUE",
+    "INDEX((C3,D4),1) C3:D9",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("to", ["C3", "C4", "D3", "ZZ99", "A1"])
+def test_a_formula_moves_as_another_hand_moves_it(text: str, to: str) -> None:
+    try:
+        wanted = Translator(f"={text}", "C3").translate_formula(to)[1:]
+    except TranslatorError:
+        with pytest.raises(ValueError, match="beyond the grid"):
+            moved(text, "C3", to)
+    else:
+        assert moved(text, "C3", to) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "to"), [("A1", "B1"), ("A1", "C2"), ("A:A", "B3"), ("XFD3", "D3"), ("A1048576", "C4")]
+)
+def test_what_would_leave_the_grid_is_refused(text: str, to: str) -> None:
+    """One hand raises an error of its own, another shows #REF!, a third comes in on the other side."""
+    with pytest.raises(ValueError, match="beyond the grid"):
+        moved(text, "C3", to)
 
 
 @given(rows=st.lists(st.lists(st.sampled_from(TEXTS), max_size=4), max_size=6))

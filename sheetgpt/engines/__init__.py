@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sheetgpt.engines.base import Engine, Values, require
-from sheetgpt.engines.formulas_ import Formulas
-from sheetgpt.engines.ironcalc_ import IronCalc
+from sheetgpt.engines.base import Allowance, Engine, Values, WorkerEngine, require
 from sheetgpt.engines.libreoffice import LibreOffice
 from sheetgpt.errors import SheetGPTError
 
+_IRONCALC = WorkerEngine("ironcalc", Allowance(5, 1, 700 << 20, 8 << 20))
+_FORMULAS = WorkerEngine("formulas", Allowance(60, 60, 4 << 30, 64 << 20))  # slower than the others by far
 # All engines by name, the default one first; installed or not.
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (IronCalc(), LibreOffice(), Formulas())}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (_IRONCALC, LibreOffice(), _FORMULAS)}
 
 __all__ = ["ENGINES", "Engine", "Values", "get"]
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -93,18 +94,21 @@ class Allowance(NamedTuple):
 
 
 class WorkerEngine:
-    """An engine that is a Python library and works in `sheetgpt.engines.worker`."""
+    """An engine that is a Python package of its name and works in `sheetgpt.engines.worker`."""
 
-    name = ""
-    allowance = Allowance(60, 60, 4 << 30, 64 << 20)
+    def __init__(self, name: str, allowance: Allowance) -> None:
+        self.name, self.allowance = name, allowance
 
     def version(self) -> str | None:
-        """As `Engine.version`."""
-        raise NotImplementedError
+        """Version of the package."""
+        try:
+            return version(self.name)
+        except PackageNotFoundError:
+            return None
 
     def hint(self) -> str:
-        """As `Engine.hint`."""
-        raise NotImplementedError
+        """How to install it."""
+        return f"pip install {self.name}"
 
     def recalculate(self, path: Path, *, timeout: float = TIMEOUT, memory: int = MEMORY) -> Values:
         """As `Engine.recalculate`."""

@@ -11,7 +11,6 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from openpyxl.formula.tokenizer import Token, Tokenizer, TokenizerError
 
-from sheetgpt.engines.base import Areas, WorkerEngine
+from sheetgpt.engines.base import Areas
 from sheetgpt.errors import EngineError
 from sheetgpt.sheet import a1
 from sheetgpt.sheet.book import Book, Formula, Sheet
@@ -33,23 +32,6 @@ _SMALL = 64  # cells of an input that are compared one by one
 _EMPTY, _NUMBER, _OTHER = 0, 1, 2
 _UNKNOWN = CellError("#NAME?")
 _FAILED = CellError("#VALUE!")
-
-
-class Formulas(WorkerEngine):
-    """Slower than the others by far, and by another hand than both."""
-
-    name = "formulas"
-
-    def version(self) -> str | None:
-        """Version of the package."""
-        try:
-            return version("formulas")
-        except PackageNotFoundError:
-            return None
-
-    def hint(self) -> str:
-        """How to install it."""
-        return "pip install formulas"
 
 
 def compute(file: Path, areas: Areas) -> dict[str, list[Value]]:

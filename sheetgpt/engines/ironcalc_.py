@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sheetgpt.engines.base import Allowance, Areas, WorkerEngine
+from sheetgpt.engines.base import Areas
 from sheetgpt.errors import EngineError
 from sheetgpt.sheet.grid import Area, CellError, Value, cells
 
@@ -16,24 +15,6 @@ if TYPE_CHECKING:
 
 
 _MOST_PASSES = 50
-
-
-class IronCalc(WorkerEngine):
-    """Loads the whole workbook, evaluates it, answers cell by cell."""
-
-    name = "ironcalc"
-    allowance = Allowance(5, 1, 700 << 20, 8 << 20)
-
-    def version(self) -> str | None:
-        """Version of the package."""
-        try:
-            return version("ironcalc")
-        except PackageNotFoundError:
-            return None
-
-    def hint(self) -> str:
-        """How to install it."""
-        return "pip install ironcalc"
 
 
 def compute(file: Path, areas: Areas) -> dict[str, list[Value]]:

@@ -6,14 +6,26 @@ it had been copied there. IronCalc loads a workbook of many formulas and names f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 
+from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, parse_cell
 from sheetgpt.sheet.cells import Cell, Kind
 from sheetgpt.sheet.r1c1 import r1c1
 
 _NOT_SHARED = ("!", "_xlfn.")  # [MS-XLSB] 2.5.98.98: Excel shares nothing that reads another tab
+_ROW, _COLUMN = re.compile(r"\$?[1-9][0-9]{0,6}"), re.compile(r"\$?[A-Za-z]{1,3}")
+_CELL = re.compile(f"({_COLUMN.pattern})({_ROW.pattern})")
+
+
+class _Piece(NamedTuple):
+    """Of a formula: some text, then a row (axis 0) or a column (1) so many from the cell, or neither (-1)."""
+
+    text: str
+    axis: int = -1
+    steps: int = 0
 
 
 def moved(text: str, origin: str, to: str) -> str:
@@ -21,20 +33,55 @@ def moved(text: str, origin: str, to: str) -> str:
 
     Raises `ValueError` for what cannot be moved.
     """
-    from openpyxl.formula.tokenizer import TokenizerError
+    here = parse_cell(to)
+    return "".join([said if axis < 0 else said + _end(axis, here[axis] + by) for said, axis, by in _cut(text, origin)])
 
-    try:
-        return str(_mover(text, origin).translate_formula(to))[1:]
-    except (TokenizerError, IndexError) as error:
-        raise ValueError(str(error)) from None
+
+def _end(axis: int, number: int) -> str:
+    """A row or column of a reference."""
+    if not 0 <= number < (MAX_ROWS, MAX_COLS)[axis]:
+        raise ValueError("it would read beyond the grid")
+    return column(number) if axis else str(number + 1)
 
 
 @lru_cache(maxsize=64)  # rows of cells share some formulas in turn
-def _mover(text: str, origin: str) -> Any:
-    """A formula cut into tokens once, to be moved to many cells."""
-    from openpyxl.formula.translate import Translator
+def _cut(text: str, origin: str) -> list[_Piece]:
+    """A formula cut once, to be moved to many cells."""
+    from openpyxl.formula.tokenizer import Token, Tokenizer, TokenizerError
 
-    return Translator(f"={text}", origin)
+    try:
+        tokens = Tokenizer(f"={text}").items
+    except (TokenizerError, IndexError) as error:
+        raise ValueError(str(error)) from None
+    here, pieces = parse_cell(origin), []
+    for token in tokens:
+        if (token.type, token.subtype) == (Token.OPERAND, Token.RANGE):
+            tab, mark, range_ = token.value.rpartition("!")
+            pieces += [_Piece(tab + mark), *_range(range_, here)]
+        else:
+            pieces.append(_Piece(token.value))
+    return pieces
+
+
+def _range(text: str, here: tuple[int, int]) -> list[_Piece]:
+    """A1, A1:B2, A:B or 1:2 in pieces; a name is text."""
+    ends = text.split(":")
+    for axis, line in enumerate((_ROW, _COLUMN)):
+        if len(ends) == 2 and all(map(line.fullmatch, ends)):
+            return [_line(axis, ends[0], here), _Piece(":"), _line(axis, ends[1], here)]
+    pieces: list[_Piece] = []
+    for end in ends:
+        cell = _CELL.fullmatch(end)
+        pieces += [_line(1, cell[1], here), _line(0, cell[2], here)] if cell else [_Piece(end)]
+        pieces.append(_Piece(":"))
+    return pieces[:-1]
+
+
+def _line(axis: int, text: str, here: tuple[int, int]) -> _Piece:
+    """A row or a column of a reference: with a $ it stays where it is."""
+    if text.startswith("$"):
+        return _Piece(text)
+    return _Piece("", axis, parse_cell(f"{text}1" if axis else f"A{text}")[axis] - here[axis])
 
 
 def shared(cells: Iterable[Cell]) -> list[Cell]:
