@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import xlsxwriter
 
+from sheetgpt.build import Built
 from sheetgpt.engines import ENGINES, get
 from sheetgpt.engines.base import Allowance, Engine, Values
+from sheetgpt.engines.session import Session
 from sheetgpt.errors import EngineError, EngineMissingError, SheetGPTError, WorkbookError
 from sheetgpt.sheet.grid import CellError
 from sheetgpt.sheet.readback import read
@@ -389,3 +391,10 @@ def test_what_an_engine_may_use_grows_with_the_file(tmp_path: Path) -> None:
     large = Allowance(5, 1, 100, 10).of(path)
     assert large[0] - small[0] == pytest.approx(8)
     assert 79 <= large[1] - small[1] <= 81
+
+
+def test_ironcalc_says_nothing_on_standard_output(tiny_book: Built, capfd: pytest.CaptureFixture[str]) -> None:
+    """It would name each cell without a value: a JSON report of `mutate` could not be read."""
+    Session(tiny_book.path)
+    print("heard")
+    assert capfd.readouterr().out == "heard\n"

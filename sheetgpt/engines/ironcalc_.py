@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +25,34 @@ def compute(file: Path, areas: Areas) -> dict[str, list[Value]]:
     import ironcalc
 
     try:
-        model = ironcalc.load_from_xlsx(str(file), "en", "UTC")
+        model = loaded(file)
     except ironcalc.WorkbookError as error:
         if 'Missing "r"' in str(error):
             raise EngineError("a --compact workbook is not for it: choose --engine libreoffice") from None
         raise EngineError(f"cannot load the workbook ({error})") from None
     return recalculated(model, areas)
+
+
+def loaded(file: Path) -> ironcalc.Model:
+    """A workbook; raises `ironcalc.WorkbookError`."""
+    import ironcalc
+
+    with _silent():
+        return ironcalc.load_from_xlsx(str(file), "en", "UTC")
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing goes to standard output, where IronCalc tells of each cell without a value: 100,000 lines a workbook."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def recalculated(model: ironcalc.Model, areas: Areas) -> dict[str, list[Value]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sheetgpt.engines.base import Areas, Values, grid
-from sheetgpt.engines.ironcalc_ import recalculated
+from sheetgpt.engines.ironcalc_ import loaded, recalculated
 from sheetgpt.engines.worker import pack
 from sheetgpt.sheet.book import Formula
 from sheetgpt.sheet.classic import as_read
@@ -30,12 +30,10 @@ class Session:
     """The workbook at `path`, without cached values; not for files from outside: it works in this very process."""
 
     def __init__(self, path: Path) -> None:
-        import ironcalc
-
         with tempfile.TemporaryDirectory(prefix="sheetgpt-") as folder:
             stripped = Path(folder, "book.xlsx")
             self.areas: Areas = strip_caches(path, stripped)
-            model = ironcalc.load_from_xlsx(str(stripped), "en", "UTC")
+            model = loaded(stripped)
         self._bytes = model.to_bytes()
         self._order = {sheet["name"]: i for i, sheet in enumerate(model.get_worksheets_properties())}
 
