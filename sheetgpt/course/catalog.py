@@ -5,14 +5,34 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from sheetgpt.course.bpelearn import BPELEARN
+from sheetgpt.course.cost import COST
 from sheetgpt.course.demo import Demo
 from sheetgpt.course.entropy import ENTROPY
 from sheetgpt.course.houses import HOUSES
+from sheetgpt.course.idea import IDEA
+from sheetgpt.course.jumble import JUMBLE
+from sheetgpt.course.ladders import LADDERS
+from sheetgpt.course.mapping import MAPPING
 from sheetgpt.course.onehead import ONEHEAD
+from sheetgpt.course.sky import SKY
+from sheetgpt.course.strawberry import STRAWBERRY
 from sheetgpt.course.temperature import TEMPERATURE
+from sheetgpt.course.tokenizers import TOKENIZERS
+from sheetgpt.course.vectors import VECTORS
 from sheetgpt.errors import LayoutError
 
 DEMOS: tuple[Demo, ...] = (
+    IDEA,
+    VECTORS,
+    MAPPING,
+    SKY,
+    TOKENIZERS,
+    BPELEARN,
+    LADDERS,
+    STRAWBERRY,
+    JUMBLE,
+    COST,
     HOUSES,
     ONEHEAD,
     ENTROPY,
