@@ -35,6 +35,7 @@ COMMANDS = {
     "explain": ("sheetgpt.cli.explain", "Tell of a place: its shape, formula, meaning and inputs."),
     "engines": ("sheetgpt.cli.explain", "List the programs that can recalculate a workbook."),
     "weights": ("sheetgpt.cli.weights", "Import, fetch, export models, and look at them."),
+    "bpe": ("sheetgpt.cli.bpe", "Learn a vocabulary from a text."),
     "train": ("sheetgpt.cli.train", "Train the bundled models anew (needs PyTorch)."),
 }
 
