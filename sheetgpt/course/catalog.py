@@ -5,21 +5,32 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from sheetgpt.course.backprop import BACKPROP
 from sheetgpt.course.bpelearn import BPELEARN
+from sheetgpt.course.context import CONTEXT
 from sheetgpt.course.cost import COST
 from sheetgpt.course.demo import Demo
 from sheetgpt.course.entropy import ENTROPY
+from sheetgpt.course.gravity import GRAVITY
+from sheetgpt.course.hiker import HIKER
 from sheetgpt.course.houses import HOUSES
 from sheetgpt.course.idea import IDEA
 from sheetgpt.course.jumble import JUMBLE
 from sheetgpt.course.ladders import LADDERS
+from sheetgpt.course.layer import LAYER
 from sheetgpt.course.mapping import MAPPING
+from sheetgpt.course.mask import MASK
+from sheetgpt.course.neuron import NEURON
 from sheetgpt.course.onehead import ONEHEAD
+from sheetgpt.course.parabola import PARABOLA
+from sheetgpt.course.product import PRODUCT
 from sheetgpt.course.sky import SKY
 from sheetgpt.course.strawberry import STRAWBERRY
 from sheetgpt.course.temperature import TEMPERATURE
 from sheetgpt.course.tokenizers import TOKENIZERS
+from sheetgpt.course.translate import TRANSLATE
 from sheetgpt.course.vectors import VECTORS
+from sheetgpt.course.zoo import ZOO
 from sheetgpt.errors import LayoutError
 
 DEMOS: tuple[Demo, ...] = (
@@ -35,6 +46,17 @@ DEMOS: tuple[Demo, ...] = (
     COST,
     HOUSES,
     ONEHEAD,
+    MASK,
+    GRAVITY,
+    TRANSLATE,
+    CONTEXT,
+    NEURON,
+    ZOO,
+    PRODUCT,
+    LAYER,
+    PARABOLA,
+    HIKER,
+    BACKPROP,
     ENTROPY,
     TEMPERATURE,
 )

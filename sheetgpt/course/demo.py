@@ -69,6 +69,11 @@ def light(p: Plan, at: str, *gaps: Expr) -> Band:
     return Band((f"{at}.light", f"{at}.gap", *names))
 
 
+def band(at: str, *names: str, touching: bool = False, room: int = 0) -> Band:
+    """Places of one demonstration side by side."""
+    return Band(tuple(f"{at}.{name}" for name in names), touching, room=room)
+
+
 def stack(*names: str) -> tuple[Band, ...]:
     """Places one below the other."""
     return tuple(Band((name,)) for name in names)

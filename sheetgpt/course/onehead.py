@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sheetgpt.course.demo import Demo, Line, Plot, light
+from sheetgpt.course.demo import Demo, Line, Plot, band, light
 from sheetgpt.course.softmax import HIDDEN, softmax
 from sheetgpt.plan.ops import Expr, apply
 from sheetgpt.plan.own import own
@@ -43,23 +43,19 @@ def add(p: Plan) -> Sequence[Band]:
     _nearest(p, moved)
     wanted = p(f"{AT}.wanted", apply("gather", out, p[f"{AT}.row"]))
     bands = [
-        _band("word", "x", "pick", "row"),
-        _band("wq", "wk", "wv"),
-        _band("q", "k", "v"),
-        _band("scores", "seen", "masked"),
-        _band("max", "exp", "sum"),
-        _band("pattern", "z", "out"),
-        _band("query"),
-        Band(tuple(f"{AT}.{name}" for name in ("number", "fit", "heard", "weight", "share")), touching=True),
-        _band("before", "read", "after", "wanted"),
-        Band((*(f"{AT}.{name}" for name in ("other", "vector", "was", "now")),), room=15),
-        _band("nearest", "nearer", "shift"),
+        band(AT, "word", "x", "pick", "row"),
+        band(AT, "wq", "wk", "wv"),
+        band(AT, "q", "k", "v"),
+        band(AT, "scores", "seen", "masked"),
+        band(AT, "max", "exp", "sum"),
+        band(AT, "pattern", "z", "out"),
+        band(AT, "query"),
+        band(AT, "number", "fit", "heard", "weight", "share", touching=True),
+        band(AT, "before", "read", "after", "wanted"),
+        band(AT, "other", "vector", "was", "now", room=15),
+        band(AT, "nearest", "nearer", "shift"),
     ]
     return [*bands, light(p, AT, apply("rowsum", pattern) - 1, apply("apart", moved, wanted))]
-
-
-def _band(*names: str) -> Band:
-    return Band(tuple(f"{AT}.{name}" for name in names))
 
 
 def _by_hand(p: Plan, x: Expr, q: Expr, k: Expr, v: Expr) -> Expr:

@@ -50,6 +50,7 @@ class Style(StrEnum):
     INPUT = "input"
     INPUT_TEXT = "input_text"
     KNOB = "knob"  # a number to be changed
+    TYPED = "typed"  # a number among others to be changed, as it is typed
     GIVEN = "given"  # a number that earlier stages would compute
     PARAMETER = "parameter"
     VALUE = "value"  # computed, and handed on to a later tab

@@ -37,6 +37,7 @@ FORMATS: dict[Style, dict[str, object]] = {
     Style.INPUT: {"bg_color": GIVEN, "num_format": "0"},
     Style.INPUT_TEXT: {"bg_color": GIVEN, "bold": True, "font_size": 14, "num_format": "@"},
     Style.KNOB: {"bg_color": GIVEN, "bold": True, "font_size": 14, "border": 1, "border_color": "#BF9000"},
+    Style.TYPED: {"bg_color": GIVEN},
     Style.GIVEN: {"bg_color": GIVEN, "num_format": _NUMBER},
     Style.PARAMETER: {"bg_color": LEARNED, "num_format": _NUMBER},
     Style.VALUE: {"bg_color": RESULT, "num_format": _NUMBER},
