@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from sheetgpt.check.evaluate import run
 from sheetgpt.check.inputs import LEAST_TOKENS, inputs, live_for, recorded, upstream
 from sheetgpt.check.records import records
-from sheetgpt.check.source import Env, facts
+from sheetgpt.check.source import Env, facts, told_of
 from sheetgpt.check.verify import recalculated_differs
 from sheetgpt.engines import get
 from sheetgpt.errors import BuildError, WeightError
@@ -62,7 +63,8 @@ class Form(NamedTuple):
         if self.core or stages != WHOLE:
             return Asked()
         usual = DEFAULT_STEPS if config.n_weights <= _QUICK else 1
-        return Asked(EXTRAS, usual if self.steps is None else self.steps)
+        steps = usual if self.steps is None else self.steps
+        return Asked(EXTRAS, min(steps, config.n_ctx))
 
 
 def build(
@@ -122,7 +124,7 @@ def evaluated(
     live = None if fixed else live_for(prompt, n_rows, room.characters, room.word_bytes, tokenizer)
     asked = form.asked(stages, model.config)
     card = Card(model.name, model.config, n_rows, live, stages=stages, asked=asked, dialect=form.dialect)
-    blueprint = Blueprint.of(card)
+    blueprint = Blueprint.of(replace(card, about=told_of(model)))
     given = inputs(blueprint.plan, prompt, ids, tokenizer) | recorded(blueprint.plan, model)
     given |= records(blueprint, model, prompt)
     before = upstream(blueprint, given, model)

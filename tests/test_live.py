@@ -192,8 +192,8 @@ NO_ANSWER = {"prompt.n": 0.0, "next.id": -1.0, "prompt.next": "", "next.text": "
 REFUSED = {
     "": "Type a prompt.",
     "the cat sat on it": "more than 16 characters",
-    "a catcatcat": "more than 6 bytes",
-    "c-a.t+h=e/c,a;t": "more than 14 tokens",
+    "a catcatcat": "has 9 bytes, there is room for 6",
+    "c-a.t+h=e/c,a;t": "has at least 15 tokens, there is room for 14",
     "a\1b": "cannot be typed",
     "a\r": "cannot be typed",
 }

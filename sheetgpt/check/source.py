@@ -21,7 +21,7 @@ from sheetgpt.models.weights import Weights, bundled, digest, find_model
 from sheetgpt.plan.live import Live
 from sheetgpt.plan.plan import Role
 from sheetgpt.plan.stages import WHOLE
-from sheetgpt.sheet.blueprint import Blueprint, Card
+from sheetgpt.sheet.blueprint import ABOUT, Blueprint, Card
 from sheetgpt.sheet.head import ParameterFact
 
 Env = Mapping[str, NDArray[Any]]
@@ -144,6 +144,12 @@ def fitting(card: Card, weights: Weights, tokenizer: Tokenizer, prompt: str) -> 
     if card.live:
         live_for(prompt, card.n_rows, card.live.n_chars, card.live.n_bytes, tokenizer)
     return ids
+
+
+def told_of(weights: Weights) -> tuple[str, ...]:
+    """What the model's folder says of it, as a card has it."""
+    lines = ("".join(c for c in line if c.isprintable()) for line in weights.about)
+    return tuple(line if len(line) <= ABOUT else f"{line[: ABOUT - 2]} …" for line in lines)
 
 
 def facts(weights: Weights, names: Iterable[str] | None = None) -> list[ParameterFact]:

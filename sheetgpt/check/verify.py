@@ -25,7 +25,7 @@ from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_setting
 from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Knob, Report, Row
 from sheetgpt.check.shared import ALONE, Shared
-from sheetgpt.check.source import facts
+from sheetgpt.check.source import facts, told_of
 from sheetgpt.check.tally import tally
 from sheetgpt.engines import Values, get
 from sheetgpt.models.weights import digest
@@ -181,11 +181,35 @@ class _Check:
             )
         yield from inspect_settings(self.book)
         yield from inspect_tabs(self.book, self.sheets)
-        yield from inspect_names(self.book, names_of(self.blueprint))
+        yield from self._overflows()
+        names = list(inspect_names(self.book, names_of(self.blueprint)))
+        yield from names
         for sheet in self.sheets:
             if sheet.tab.name in self.book.sheets:
                 yield from inspect_cells(self.book, sheet, self.places)
-                yield from self._label_faults(sheet)
+                if not names:  # a name that is wrong is told once, not again wherever a label reads it
+                    yield from self._label_faults(sheet)
+
+    def _overflows(self) -> Iterator[Fault]:
+        """A knob that somebody has turned so far that a result is too large for a number."""
+        if not self._overflow:
+            return
+        if knob := max(self._numbers_turned(), default=None):
+            _, where, tab, cell, value = knob
+            wanted = f"a number with which {self._overflow} is not too large for a cell"
+            yield Fault(FaultKind.INPUT, where.partition("[")[0], tab, cell, shown(value), wanted)
+
+    def _numbers_turned(self) -> Iterator[tuple[float, str, str, str, float]]:
+        """Size, place, tab, cell and value of the numbers among them."""
+        for knob in self._turned():
+            if isinstance(knob.value, float):
+                yield abs(knob.value), knob.name, knob.tab, knob.cell, knob.value
+
+    @cached_property
+    def _overflow(self) -> str:
+        """The first computed place that numpy finds too large, or that then is no number; empty if none is."""
+        computed = (name for name, role in self.plan.roles.items() if role is Role.VALUE and name not in self.plan.text)
+        return next((name for name in computed if not np.isfinite(self.wanted[name]).all()), "")
 
     def _label_faults(self, sheet: Sheet) -> Iterator[Fault]:
         """Values of formulas that belong to no place: labels, a total."""
@@ -213,6 +237,8 @@ class _Check:
             caught = expr.op in _CATCHES or self._knob_fails(name)  # it may give something else in its stead
             own = np.where(failed(self.found[name]) | caught, 0.0, own)  # an error that came in with an input
         total = gaps(self.found[name], self.wanted[name])
+        if self._overflow and name not in self.plan.text:
+            own = np.where(np.isfinite(self.wanted[name]), own, 0.0)
         if name in self.blueprint.after_blank:
             own = np.where(self._unknown(name), 0.0, own)
         if not any(fault.kind in _TELLS_ALL for fault in faults):
@@ -347,6 +373,8 @@ class _Check:
         if self.source.weights and self.source.weights.name != report.model:
             others = f"the weights are those of {self.source.weights.name!r}, the card names {report.model!r}"
             report.unchecked.append(others)
+        if self.source.weights and told_of(self.source.weights) != self.blueprint.card.about:
+            report.unchecked.append("what Contents says of the model: its folder says something else")
         if self.source.weights is None:
             roles = self.plan.roles.values()
             what = "weights, vocabulary and the input" if Role.UPSTREAM in roles else "weights and vocabulary"

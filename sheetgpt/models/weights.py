@@ -70,6 +70,12 @@ class Weights(Mapping[str, Matrix]):
         name = checked_name(manifest.get("name", folder.name))
         return cls(folder, name, config, _find_files(folder, config), manifest)
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What the manifest says of the model, a line each: what it is, its licence and what it was trained on."""
+        said = (self.manifest.get(key) for key in ("description", "licence"))
+        return tuple(" ".join(line.split()) for line in said if isinstance(line, str) and line.strip())
+
     def tokenizer(self) -> Tokenizer:
         """The vocabulary beside the weights, read once; raises `WeightError` if its size is not the config's."""
         if self._tokenizer is None:

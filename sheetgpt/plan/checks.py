@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.lens import FINAL
+from sheetgpt.plan.live import NO_ANSWER
 from sheetgpt.plan.ops import FINGERPRINT, Expr, Scalar, added, apply
 from sheetgpt.plan.plan import Plan
 from sheetgpt.plan.stages import Stages
@@ -22,7 +23,7 @@ AT = "check"
 ALL = f"{AT}.all"
 RECORDED = ".weights.recorded"  # how the names end of places that hold the fingerprints of the source
 LIMIT = 1e-9  # rounding leaves about 1e-15, and 1e-12 of the sum of a matrix of GPT-2's size
-OK, WRONG, NO_ANSWER = "OK", "WRONG", "no answer"
+OK, WRONG = "OK", "WRONG"
 
 
 def add_checks(p: Plan, config: ModelConfig, stages: Stages, live: bool) -> None:
@@ -158,10 +159,11 @@ def _heads(p: Plan, at: str, n_head: int) -> dict[str, Expr]:
     later = [apply("where", pos >= pos.T, 0, p[f"{h}.pattern"]) for h in heads]
     foretold = [switched(p, (one.T @ p[f"{h}.pattern"]) @ p[f"{h}.v"], f"{h}.on") for h in heads]
     read = [one.T @ p[f"{h}.z"] - f for h, f in zip(heads, foretold, strict=True)]
+    large = [p[f"{h}.{place}"] for h in heads for place in "vz"]  # z is 0 where a switch is
     return {
         f"{at}.pattern.rows": apply("worst", *rows),
         f"{at}.pattern.mask": apply("worst", *later),
-        f"{at}.z.product": apply("worst", *read) / (1 + apply("worst", *(p[f"{h}.v"] for h in heads))) / pos.shape[0],
+        f"{at}.z.product": apply("worst", *read) / (1 + apply("worst", *large)) / pos.shape[0],
     }
 
 

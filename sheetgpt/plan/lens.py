@@ -10,7 +10,8 @@ from functools import partial
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
-from sheetgpt.plan.model import answered, layer_norm, stream
+from sheetgpt.plan.live import answered
+from sheetgpt.plan.model import layer_norm, stream
 from sheetgpt.plan.ops import Expr, apply, columns, leaders
 from sheetgpt.plan.plan import Plan
 

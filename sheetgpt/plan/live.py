@@ -12,11 +12,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sheetgpt.models.config import ModelConfig
-from sheetgpt.plan.ops import Expr, apply, lit, spell
+from sheetgpt.plan.ops import Expr, Scalar, apply, lit, spell
 from sheetgpt.plan.plan import Plan
 
 NO_MERGE = 1e9  # the rank of a pair that no merge joins
 NONE = -1.0  # no symbol, no word, no answer
+NO_ANSWER = "no answer"  # what is said where an answer would stand
 # Code points that nobody types: LibreOffice 7.4 makes the first of a tab in a text of several lines, and drops the
 # second before a line feed; the others are no characters.
 UNTYPED = (0x01, 0x0D, 0xFFFE, 0xFFFF)
@@ -46,7 +47,7 @@ def tokenize(p: Plan, config: ModelConfig, n_rows: int, live: Live, text: Expr) 
     chars, left = characters(p, text, live)
     words = cut(p, chars, left, n_rows, live)
     symbols = climb(p, words.symbol, config.n_vocab, live)
-    return ids_of(p, text, chars, words, symbols, live)
+    return ids_of(p, text, chars, words, symbols, config.n_ctx, live)
 
 
 def characters(p: Plan, text: Expr, live: Live) -> tuple[dict[str, Expr], Expr]:
@@ -125,7 +126,7 @@ def climb(p: Plan, symbol: Expr, n_vocab: int, live: Live) -> Expr:
 
 
 def ids_of(
-    p: Plan, text: Expr, chars: dict[str, Expr], words: Words, tokens: Expr, live: Live
+    p: Plan, text: Expr, chars: dict[str, Expr], words: Words, tokens: Expr, n_ctx: int, live: Live
 ) -> tuple[Expr, Expr, Expr]:
     """The tokens of all words in one column [T, 1]; none where the prompt does not fit."""
     n_rows = tokens.shape[0]
@@ -134,7 +135,7 @@ def ids_of(
     before = p("words.before", upto - count)
     # COUNTIF passes over errors, SUM does not: what cannot be computed must not be counted as nothing
     total = p("words.total", apply("sum", count) + 0 * apply("sum", tokens))
-    problem = p("prompt.problem", what_is_wrong(p, text, chars, words, total, live))
+    problem = p("prompt.problem", what_is_wrong(p, text, chars, words, total, n_ctx, live))
     n = p("prompt.n", apply("where", same(apply("length", problem), 0), total, 0))
     pos = p.data("prompt.pos", (n_rows, 1))  # 0, 1, 2 ...
     ended = n <= pos
@@ -145,29 +146,54 @@ def ids_of(
     return n, pos, ids
 
 
-def what_is_wrong(p: Plan, text: Expr, chars: dict[str, Expr], words: Words, total: Expr, live: Live) -> Expr:
+def what_is_wrong(
+    p: Plan, text: Expr, chars: dict[str, Expr], words: Words, total: Expr, n_ctx: int, live: Live
+) -> Expr:
     """Why the prompt has no answer; empty text if it has one."""
     n_rows = words.size.shape[0]
     longest = p("words.longest", apply("max", words.size))
     lacking = p("words.unknown", apply("max", words.lacking))
-    many = f"This prompt has more than {n_rows} tokens. Shorten it, or build a workbook with more --tokens."
-    checks = [
+    many = f"This prompt has more than {live.n_chars} characters, which is all that there is room for. "
+    twice = f"--tokens {min(2 * n_rows, n_ctx)} --characters {2 * live.n_chars}"
+    checks: list[tuple[Expr, Expr | str]] = [
         (same(apply("length", text), 0), "Type a prompt."),
         (same(apply("where", apply("istext", text), 1, 0), 0), "This is no text. Put an apostrophe before it."),
-        (live.n_chars < chars["n"], f"This prompt has more than {live.n_chars} characters. Shorten it, or build a "
-         "workbook with more --characters."),
-        (live.n_bytes < longest, f"A word of this prompt has more than {live.n_bytes} bytes. Shorten it, or build a "
-         "workbook with more --word-bytes."),
+        (live.n_chars < chars["n"], many + _shorten(twice)),
+        (live.n_bytes < longest,
+         _too_long("A word of this prompt has ", longest, "bytes", live.n_bytes, "--word-bytes")),
         (0 < chars["odd"], "A character of this prompt cannot be typed: a carriage return, or a tab that this program "
          "has changed."),
         (0 < lacking, "This model's vocabulary lacks a character of this prompt."),
-        (n_rows < words.n, many),
-        (n_rows < total, many),
+        (n_ctx < words.n, _beyond("at least ", words.n, n_ctx)),
+        (n_rows < words.n, _too_long("This prompt has at least ", words.n, "tokens", n_rows, "--tokens")),
+        (n_ctx < total, _beyond("", total, n_ctx)),
+        (n_rows < total, _too_long("This prompt has ", total, "tokens", n_rows, "--tokens")),
     ]  # fmt: skip
     out = lit("")
     for wrong, message in reversed(checks):
         out = apply("where", wrong, message, out)
     return apply("usable", out, "This text cannot be read. Type another prompt.")
+
+
+def _too_long(has: str, count: Expr, what: str, room: int, option: str) -> Expr:
+    """How many there are, how many there is room for, and how to get a workbook with as much room."""
+    said = apply("join", apply("join", has, count), f" {what}, there is room for {room}. {_shorten(f'{option} ')}")
+    return apply("join", said, count)
+
+
+def _shorten(option: str) -> str:
+    return f"Shorten it, or make a workbook with more room: sheetgpt build {option}"
+
+
+def _beyond(at_least: str, count: Expr, n_ctx: int) -> Expr:
+    """What no workbook has room for."""
+    said = apply("join", f"This prompt has {at_least}", count)
+    return apply("join", said, f" tokens, and this model sees at most {n_ctx} at once. Shorten it.")
+
+
+def answered(live: Live | bool | None, n: Expr, x: Expr, none: Expr | Scalar) -> Expr:
+    """`x`, or `none` where a typed prompt has no answer."""
+    return apply("where", n <= 0, none, x) if live else x
 
 
 def same(x: Expr, y: Expr | float | str) -> Expr:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.models.tokenizer import END_OF_TEXT
 from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.live import NO_ANSWER
 from sheetgpt.plan.ops import Expr, apply, lit
 from sheetgpt.plan.plan import Plan, Role
 
 AT = "generate"
-AGREES, DIFFERS, OTHER, UNANSWERED = "agrees", "differs", "another prompt", "no answer"
+AGREES, DIFFERS, OTHER = "agrees", "differs", "another prompt"
 PASTE = "Copy the cell above, and paste its value (not its formula) into prompt.text on the tab Prompt. Then come back."
 NO_GO = "There is no answer to go on from: see the tab Prompt."
 ENDED = "The model says that the text ends here."
@@ -41,7 +42,7 @@ def add_loop(p: Plan, config: ModelConfig, asked: Asked, live: bool) -> None:
     ids = p[f"{AT}.id"]
     first = ids if n_steps == 1 else apply("item", ids, 0, 0)  # IronCalc looks nothing up in a single cell
     alike = apply("where", apply("eq", p["next.id"], first), AGREES, DIFFERS)
-    p(f"{AT}.agrees", _first([(none, UNANSWERED)], apply("where", built, alike, OTHER)))
+    p(f"{AT}.agrees", _first([(none, NO_ANSWER)], apply("where", built, alike, OTHER)))
 
 
 def _either(*conditions: Expr) -> Expr:

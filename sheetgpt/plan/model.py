@@ -16,7 +16,7 @@ from math import pi
 from math import sqrt as root
 
 from sheetgpt.models.config import ModelConfig, Shape
-from sheetgpt.plan.live import Live, tokenize
+from sheetgpt.plan.live import NO_ANSWER, Live, answered, tokenize
 from sheetgpt.plan.ops import Expr, Scalar, apply, columns, concat, lit
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.stages import WHOLE, Stages
@@ -105,11 +105,6 @@ def prompt_given(p: Plan, config: ModelConfig, n_rows: int, stages: Stages) -> t
     return n, pos, ids
 
 
-def answered(live: Live | bool | None, n: Expr, x: Expr, none: Scalar) -> Expr:
-    """`x`, or `none` where a typed prompt has no answer."""
-    return apply("where", n <= 0, none, x) if live else x
-
-
 def embed(p: Plan, w: dict[str, Expr], ids: Expr, pos: Expr) -> Expr:
     """Each token's row of `wte` plus its position's row of `wpe`."""
     token = p("embed.token", apply("gather", w["wte"], ids))  # [T, d]
@@ -195,7 +190,7 @@ def softmax_column(p: Plan, at: str, x: Expr) -> Expr:
     return p(at, exp / total)  # [V, 1]
 
 
-def choose(p: Plan, logits: Expr, probs: Expr, answer: Callable[[Expr, Scalar], Expr]) -> None:
+def choose(p: Plan, logits: Expr, probs: Expr, answer: Callable[[Expr, Expr | Scalar], Expr]) -> None:
     """The greedy next token, and the most likely candidates; `answer` as `answered`."""
     vocab, data = p["vocab.text"], p["vocab.bytes"]
     p("next.logit", apply("max", logits))
@@ -205,6 +200,6 @@ def choose(p: Plan, logits: Expr, probs: Expr, answer: Callable[[Expr, Scalar], 
     p("prompt.next", text)
     rank = p.data("top.rank", (min(TOP, logits.shape[0]), 1))
     value = p("top.logit", apply("largest", logits, rank))
-    ids = p("top.id", apply("whereis", value, logits, p["vocab.id"]))
-    p("top.text", answer(apply("gather", vocab, ids), ""))
-    p("top.prob", apply("gather", probs, ids))
+    ids = p("top.id", answer(apply("whereis", value, logits, p["vocab.id"]), -1))
+    p("top.text", answer(apply("gather", vocab, ids), apply("where", rank <= 1, NO_ANSWER, "")))
+    p("top.prob", answer(apply("gather", probs, ids), 0))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.live import NO_ANSWER
 from sheetgpt.plan.model import gelu
 from sheetgpt.plan.ops import Expr, apply, lit
 from sheetgpt.plan.plan import Plan
@@ -18,7 +19,8 @@ from sheetgpt.plan.plan import Plan
 SQUARINGS = 8  # to the power of 256
 CURVE = 33  # numbers at which the activation is drawn, from -4 to 4
 NEURONS = 32  # of each block, whose values are put on it
-REMAINS = ("points.second.", "points.y")  # places of what is left once the first component is taken out
+REMAINS = ("points.second.", "points.y", "points.up")  # places of what is left once the first component is taken out
+NAMELESS = " "  # a point with an empty name would be labelled by its number
 _TINY = 1e-300  # changes no number but 0
 _NONE, _LITTLE = 1e-12, 1e-6  # spread that is none; the same of the second component, as a part of the whole
 _NEARLY = 0.9  # of the farthest token: who is as far out decides which side is the right one
@@ -27,6 +29,7 @@ _NEARLY = 0.9  # of the farthest token: who is as far out decides which side is 
 def add_points(p: Plan, config: ModelConfig, asked: Asked, live: bool) -> None:
     """Add the places of all three pictures."""
     _components(p)
+    _drawn(p)
     for i in range(config.n_layer):
         for j in range(config.n_head):
             at = f"h{i}.attn.head{j}"
@@ -76,6 +79,19 @@ def _components(p: Plan) -> None:
     p("points.left", left)  # [T, T]
     p("points.second.spread", total - apply("sum", unit * pull))
     p("points.y", _along(*_direction(p, "points.second", p["points.left"], total * _LITTLE + _NONE)))
+
+
+def _drawn(p: Plan) -> None:
+    """What the picture shows [T, 1]: rows after the prompt's end lie, without a name, on its last token.
+
+    No program leaves out a point whose cells hold numbers, nor one whose cells hold a text.
+    """
+    n, pos = p["prompt.n"], p["prompt.pos"]
+    last = apply("where", n <= 0, 0, n - 1)
+    nobody = apply("where", n + pos <= 0, NO_ANSWER, NAMELESS)
+    p("points.name", apply("where", n <= pos, nobody, apply("gather", p["prompt.tokens"], pos)))
+    for name, along in (("across", "x"), ("up", "y")):
+        p(f"points.{name}", apply("where", n <= pos, apply("gather", p[f"points.{along}"], last), p[f"points.{along}"]))
 
 
 def _direction(p: Plan, at: str, gram: Expr, least: Expr) -> tuple[Expr, Expr]:

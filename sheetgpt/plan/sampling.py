@@ -15,12 +15,12 @@ V is the size of the vocabulary, T the number of token rows.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
-from sheetgpt.plan.live import NONE
-from sheetgpt.plan.model import answered
+from sheetgpt.plan.live import NONE, answered
 from sheetgpt.plan.ops import MODULUS, Expr, Scalar, apply
 from sheetgpt.plan.plan import Plan
 
@@ -129,11 +129,11 @@ def states(p: Plan, seed: Expr) -> Expr:
 
 def listed(p: Plan, live: bool) -> None:
     """The most likely tokens: how likely before, at this temperature, and once the others are cut."""
-    ids = p["top.id"]
-    p(f"{AT}.top.text", answered(live, p["prompt.n"], apply("gather", p["vocab.text"], ids), ""))
+    ids, answer = p["top.id"], partial(answered, live, p["prompt.n"])
+    p(f"{AT}.top.text", apply("gather", p["top.text"], p["top.rank"] - 1))
     p(f"{AT}.top.before", p["top.prob"])
-    p(f"{AT}.top.after", apply("gather", p[f"{AT}.exp"], ids) / p[f"{AT}.sum"])
+    p(f"{AT}.top.after", answer(apply("gather", p[f"{AT}.exp"], ids) / p[f"{AT}.sum"], 0))
     kept = apply("where", p[f"{AT}.least"] <= apply("gather", p["logits"], ids), KEPT, CUT)
-    p(f"{AT}.top.fate", apply("where", apply("eq", ids, p[f"{AT}.id"]), DRAWN, kept))
-    prob = p(f"{AT}.top.prob", apply("gather", p[f"{AT}.probs"], ids))
+    p(f"{AT}.top.fate", answer(apply("where", apply("eq", ids, p[f"{AT}.id"]), DRAWN, kept), ""))
+    prob = p(f"{AT}.top.prob", answer(apply("gather", p[f"{AT}.probs"], ids), 0))
     p(f"{AT}.top.upto", apply("cumsum", prob))

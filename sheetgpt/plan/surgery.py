@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.asked import Asked
+from sheetgpt.plan.live import answered
 from sheetgpt.plan.ops import Expr, added, apply, concat
 from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.plan.stages import Stages
@@ -42,18 +43,18 @@ def add_surgery(p: Plan, config: ModelConfig, asked: Asked, live: bool) -> None:
     p.data("surgery.was.logit", ids.shape, Role.RECORD)
     was = p.data("surgery.was.prob", ids.shape, Role.RECORD)
     p("surgery.now.logit", apply("gather", p["logits"], ids))
-    now = p("surgery.now.prob", apply("gather", p["probs"], ids))
-    change = p("surgery.change", now - was)  # [k, 1]
+    now = p("surgery.now.prob", answered(live, p["prompt.n"], apply("gather", p["probs"], ids), 0))
+    change = p("surgery.change", answered(live, p["prompt.n"], now - was, 0))  # [k, 1]
     rest = p("surgery.rest", 0 - apply("sum", change))
     p("surgery.moved", apply("sum", apply("where", 0 < change, change, 0)) + apply("where", 0 < rest, rest, 0))
     p.data("surgery.effect", (config.n_layer, config.n_head + 1), Role.RECORD)  # [L, H + 1]
     for when, *best in (("was", text, was, ids), ("now", p["top.text"], p["top.prob"], p["top.id"])):
         for what, column in zip(("answer", "share", "number"), best, strict=True):
             p(f"surgery.{when}.{what}", apply("pick", column, 1))
-    _tell(p, config)
+    _tell(p, config, live)
 
 
-def _tell(p: Plan, config: ModelConfig) -> None:
+def _tell(p: Plan, config: ModelConfig, live: bool) -> None:
     """How many switches are turned, and in a sentence what that does."""
     rows = [*([f"h{i}.on", f"h{i}.scale"] for i in range(config.n_layer)), list(POSITIONS)]
     turned = p("surgery.turned", apply("stack", *(added([_not_one(p[name]) for name in row]) for row in rows)))
@@ -64,7 +65,8 @@ def _tell(p: Plan, config: ModelConfig) -> None:
     many = apply("where", odd <= 1, "1 switch holds no number", apply("join", odd, " switches hold no number"))
     problem = apply("where", 0 < odd, apply("join", many, ": type 1 for on, 0 for off"), "")
     p("surgery.problem", apply("usable", problem, "A switch shows an error: type 1 into it"))
-    p("surgery.verdict", apply("usable", _verdict(p, count), "No answer: a switch holds no number, or one too large"))
+    verdict = answered(live, p["prompt.n"], _verdict(p, count), "No answer: see the tab Prompt")
+    p("surgery.verdict", apply("usable", verdict, "No answer: a switch holds no number, or one too large"))
 
 
 def _verdict(p: Plan, count: Expr) -> Expr:

@@ -34,6 +34,7 @@ _LOWERED: dict[str, Callable[..., Iterator[Formula]]] = {
 DIALECTS = tuple(_LOWERED)
 CARD_NAME = "sheetgpt.card"  # defined name of the cell that holds the card
 MOST_STEPS = 1000  # of the loop on the tab Generate
+ABOUT = 300  # characters of a line about the model
 _MOST_CELLS = 2_000_000_000  # of one workbook, so that a forged card cannot ask for the moon
 
 
@@ -50,6 +51,7 @@ class Card:
     blank: tuple[str, ...] = ()  # places whose formulas a student has to find, in the plan's order
     asked: Asked = Asked()  # noqa: RUF009  # immutable; what it has beside the pipeline
     dialect: str = DIALECTS[0]  # how formulas are written
+    about: tuple[str, ...] = ()  # what the model's own folder says of it, a line each
 
     @property
     def n_weights(self) -> int:
@@ -70,6 +72,7 @@ class Card:
         data |= {"extras": list(self.asked.extras)} if self.asked.extras else {}
         data |= {"steps": self.asked.steps} if self.asked.steps else {}
         data |= {"dialect": self.dialect} if self.dialect != DIALECTS[0] else {}
+        data |= {"about": list(self.about)} if self.about else {}
         live = self.live and self.live._asdict()
         return json.dumps(data | {"live": live, "config": self.config.to_dict()})
 
@@ -90,10 +93,11 @@ class Card:
             live, stages = _live(data["live"]), Stages.parse(str(data.get("stages", "..")), config)
             if live and "prompt" not in stages:
                 raise WorkbookError(f"the card has room for a typed prompt, but its stages are {stages}")
-            asked, dialect = _asked(data, stages), data.get("dialect", DIALECTS[0])
+            asked, dialect = _asked(data, stages, config.n_ctx), data.get("dialect", DIALECTS[0])
             if dialect not in DIALECTS:
                 raise WorkbookError(f"the card's dialect is {dialect!r:.40}")
-            return cls(model, config, n_rows, live, version, stages, _blank(data.get("blank")), asked, dialect)
+            blank, about = _blank(data.get("blank")), _about(data.get("about", []))
+            return cls(model, config, n_rows, live, version, stages, blank, asked, dialect, about)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise WorkbookError(f"its card cannot be read ({type(error).__name__})") from None
         except WorkbookError:
@@ -114,8 +118,16 @@ def _live(data: object) -> Live | None:
     return Live(**data)
 
 
-def _asked(data: dict[str, object], stages: Stages) -> Asked:
-    """Raises `WorkbookError` for extras that this version does not know, or that stand in another order."""
+def _about(data: object) -> tuple[str, ...]:
+    """Raises `WorkbookError` for anything that is not a few lines of plain text."""
+    lines = data if isinstance(data, list) else [data]
+    if len(lines) > 3 or not all(isinstance(line, str) and line.isprintable() and len(line) <= ABOUT for line in lines):
+        raise WorkbookError("what the card says of its model is not plain text")
+    return tuple(lines)
+
+
+def _asked(data: dict[str, object], stages: Stages, n_ctx: int) -> Asked:
+    """Raises `WorkbookError` for extras that this version does not know, or in another order, or for too many steps."""
     extras, steps = data.get("extras", []), data.get("steps", 0)
     if not isinstance(extras, list) or extras != [extra for extra in EXTRAS if extra in extras]:
         raise WorkbookError("the card's extras are not those that this sheetgpt knows")
@@ -123,7 +135,7 @@ def _asked(data: dict[str, object], stages: Stages) -> Asked:
         raise WorkbookError(f"the card has the extra {alone}, which needs {NEEDS[alone]}, without it")
     if extras and stages != WHOLE:
         raise WorkbookError(f"the card has extras, but its stages are {stages}")
-    if type(steps) is not int or not 0 <= steps <= MOST_STEPS:
+    if type(steps) is not int or not 0 <= steps <= min(MOST_STEPS, n_ctx):  # each makes the prompt a token longer
         raise WorkbookError(f"the card's steps are {steps!r:.40}")
     return Asked(tuple(extras), steps)
 

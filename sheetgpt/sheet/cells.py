@@ -68,6 +68,8 @@ class Style(StrEnum):
     BYTES = "bytes"  # 1 to 255, or 0 for nothing, which is not shown
     BLANK = "blank"  # for a student to fill in
     STAGE = "stage"  # a stage on the map of Contents
+    FINE = "fine"  # not for readers
+    WARNING = "warning"  # that there is no answer
     BOX = "box"  # a tab on it
     BOX_NOTE = "box_note"  # what stands below a box
     ARROW = "arrow"
@@ -156,5 +158,6 @@ class Sheet(NamedTuple):
     folds: Sequence[tuple[int, int]] = ()  # first and last row of what can be folded away
     square: Sequence[Range] = ()  # whose cells are about as high as they are wide
     tops: Sequence[int] = ()  # rows with which bands begin
+    headed: Sequence[Range] = ()  # whose columns are tokens: grey where the prompt has none
     numbers: Sequence[Range] = ()  # of any size, which must not be too wide for a cell
     marks: Sequence[tuple[Range, str]] = ()  # whose cells stand out where a formula, without `=`, is true

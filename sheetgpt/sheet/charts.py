@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sheetgpt.plan.points import last_of
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.cells import Chart, Series, Value
-from sheetgpt.sheet.layout import Range, Tab
+from sheetgpt.sheet.layout import LEFT, Range, Tab
 
 Env = Mapping[str, NDArray[Any]]
 
@@ -73,7 +73,7 @@ def _last(ranges: Mapping[str, Range], names: tuple[str, ...]) -> Chart:
 
 def _tokens(ranges: Mapping[str, Range]) -> Chart:
     """A series for each token: its name is the only label that every program shows, and keeps when a cell changes."""
-    tokens, y, x = (ranges[name] for name in ("prompt.tokens", "points.y", "points.x"))
+    tokens, y, x = (ranges[f"points.{name}"] for name in ("name", "up", "across"))
     rows = range(min(tokens.rows, _MOST))
     series = (Series(_cell(tokens, r), _cell(y, r), _cell(x, r)) for r in rows)
     axes = ("the direction in which they differ most", "the direction after that")
@@ -91,8 +91,8 @@ def _curve(ranges: Mapping[str, Range], n_layer: int, name: str) -> Chart:
 def _chances(ranges: Mapping[str, Range]) -> Chart:
     places = {"before": "before", "at this temperature": "after", "after the cut": "prob"}
     bars = (Series(name, ranges[f"sample.top.{place}"], ranges["sample.top.text"]) for name, place in places.items())
-    row, col = _beside(ranges["sample.top.upto"])
-    return Chart("column", "How likely each token is", tuple(bars), row - 1, col + 1, size=(560, 225))
+    table = ranges["sample.top.text"]
+    return Chart("column", "How likely each token is", tuple(bars), table.row + table.rows + 1, LEFT, size=(640, 225))
 
 
 def _before_and_after(ranges: Mapping[str, Range]) -> Chart:

@@ -6,6 +6,7 @@ of many blocks have many rows, and nothing else changes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.checks import ALL, AT
+from sheetgpt.plan.live import NO_ANSWER
 from sheetgpt.plan.names import STEPS
 from sheetgpt.plan.plan import Plan
 from sheetgpt.sheet.a1 import cell as a1
@@ -21,6 +23,7 @@ from sheetgpt.sheet.atoms import formula, known, link, text
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.cells import Cell, Style
 from sheetgpt.sheet.layout import HEAD, Range, Tab
+from sheetgpt.sheet.lessons import tables
 
 Env = Mapping[str, NDArray[Any]]
 NAME, LIGHT, FIRST, PITCH = 0, 1, 2, 2  # columns: a stage, its light, its first box, from one box to the next
@@ -28,6 +31,7 @@ BOXES = 5  # at most, in a row
 HEADS = FIRST + PITCH * BOXES  # column of the first head
 BANNER = HEADS - LIGHT - 1  # columns over which the light of all checks is coloured
 _TOP = 6  # rows from the answer to the map
+_FAR = 20  # rows from the last line for readers to that for the program
 _STAGES = {  # which stage a tab belongs to, by its lesson; the tabs of blocks say it themselves
     **dict.fromkeys(("prompt", "prompt_fixed", "characters", "words", "merges", "tokens", "tokens_fixed"), "prompt"),
     **dict.fromkeys(("prompt_slice", "tokens_slice", "input"), "given"),
@@ -82,9 +86,27 @@ def shown(plan: Plan) -> set[str]:
     return (names | lights) & set(plan)
 
 
+class _Rows(NamedTuple):
+    """Where the tables below the map begin, their headings included."""
+
+    legend: int
+    facts: int
+    reading: int
+    tabs: int
+    card: int
+
+
+def _rows(book: Blueprint) -> _Rows:
+    legend = HEAD + _TOP + len(_map(book)) + 1
+    reading = legend + 2 + len(_facts(book)) + 1
+    tabs = reading + len(tables("contents")["reading"]) + 2
+    kinds = Counter(kind_of(tab) for tab in book.layout.tabs[1:])
+    return _Rows(legend, legend + 2, reading, tabs, tabs + sum(kinds.values()) + 2 * len(kinds) + _FAR)
+
+
 def card_row(book: Blueprint) -> int:
     """The row in which the card stands."""
-    return HEAD + _TOP + len(_map(book)) + len(_facts(book)) + 4
+    return _rows(book).card
 
 
 class Contents(NamedTuple):
@@ -103,12 +125,17 @@ def contents(book: Blueprint, env: Env, title: Callable[[Tab], str]) -> Contents
     for r, row in enumerate(_map(book), HEAD + _TOP):
         cells += _drawn(book, env, r, row)
         lights += [Range("", tab, r, LIGHT, 1, 1)] if f"{AT}.{row.stage}.light" in book.plan else []
-    cells += _legend(HEAD + _TOP + len(_map(book)) + 1)
-    below = card_row(book)
-    for r, fact in enumerate(_facts(book), below - len(_facts(book))):
+    rows = _rows(book)
+    cells += _legend(rows.legend)
+    for r, fact in enumerate(_facts(book), rows.facts):
         cells += [text(r, c, words) for c, words in zip((NAME, LIGHT), fact, strict=True)]
-    cells += [text(below, NAME, "Card", Style.HEADING), text(below, LIGHT, book.card.to_json(), Style.CODE)]
-    return Contents([*cells, *_list(book, below + 2, title)], lights)
+    cells += _reading(book, rows.reading)
+    cells += _list(book, rows.tabs, title)
+    card = (
+        text(rows.card, NAME, "For sheetgpt verify", Style.FINE),
+        text(rows.card, LIGHT, book.card.to_json(), Style.FINE),
+    )
+    return Contents([*cells, *card], lights)
 
 
 # ---- what goes in and what comes out -----------------------------------------------------------------------
@@ -120,15 +147,16 @@ def _answer(book: Blueprint, env: Env, row: int) -> Iterator[Cell]:
     yield _prompt(book, env, row, LIGHT, Style.SHOWN)
     if "next.text" in book.plan:
         yield text(row + 1, NAME, "Next token", Style.HEADING)
-        yield _shows(book, env, row + 1, LIGHT, "next.text", "next.text", Style.ANSWER)
+        yield _or_none(book, env, row + 1, LIGHT, NO_ANSWER, "next.text", Style.ANSWER)
         best = book.layout.ranges["top.prob"].cell(0, 0, "Contents")
-        yield _shows(book, env, row + 1, FIRST, "top.prob", best, Style.SHARE)
-        yield text(row + 1, FIRST + 1, "is its probability", Style.NOTE)
+        yield _shows(book, env, row + 1, FIRST, "top.prob", best, Style.CHANCE)
+        yield _or_none(book, env, row + 1, FIRST + 1, "see the tab Prompt", "", Style.NOTE, "is its probability")
     yield text(row + 3, NAME, "In short", Style.HEADING)
     for k, (words, name, body, value) in enumerate(_short(book, env)):
         col = FIRST + PITCH * k
         yield link(row + 3, col, words, book.layout.tab_of(name), Style.BOX)
         note = formula(row + 4, col, body, Style.BOX_NOTE, value)
+        note = _or_none(book, env, row + 4, col, NO_ANSWER, name, Style.BOX_NOTE) if name == "next.text" else note
         yield _prompt(book, env, row + 4, col, Style.BOX_NOTE) if name == "prompt.text" else note
         if k:
             yield text(row + 3, col - 1, "→", Style.ARROW)
@@ -152,6 +180,18 @@ def _short(book: Blueprint, env: Env) -> Iterator[tuple[str, str, str, object]]:
         yield "numbers", stream[0], body, f"{rows} rows of {cols}"
     if "next.text" in plan:
         yield "text", "next.text", 'next.text&""', _value(book, env, "next.text")
+
+
+def _or_none(
+    book: Blueprint, env: Env, row: int, col: int, none: str, name: str, style: Style, words: str = ""
+) -> Cell:
+    """A cell that shows a place, or `words`, where the prompt has an answer, else `none`."""
+    value = _value(book, env, name) if name else words
+    if book.card.live is None:
+        return _shows(book, env, row, col, name, name, style) if name else text(row, col, words, style)
+    n = _value(book, env, "prompt.n")
+    shown = f'{name}&""' if name else f'"{words}"'
+    return formula(row, col, f'IF(prompt.n<1,"{none}",{shown})', style, None if n is None else none if n < 1 else value)
 
 
 def _shows(book: Blueprint, env: Env, row: int, col: int, name: str, body: str, style: Style) -> Cell:
@@ -235,13 +275,24 @@ def _steps(book: Blueprint, tab: Tab) -> str:
 
 def _facts(book: Blueprint) -> list[tuple[str, str]]:
     c = book.card.config
+    told = [(("Model", "From its folder")[r > 0], line) for r, line in enumerate(book.card.about)]
     return [
+        *told,
         ("Blocks", f"{c.n_layer} blocks of {c.n_head} heads, {c.d_head} numbers wide each"),
         ("Width", f"{c.n_embd} numbers for each token; {c.d_mlp} inside the MLP"),
         ("Vocabulary", f"{c.n_vocab} tokens; the model sees at most {c.n_ctx} at once"),
         ("Learned", f"{c.n_weights:,} numbers; the head is {'wte again' if c.tied else 'a matrix of its own'}"),
         *_blank_facts(book),
     ]
+
+
+def _reading(book: Blueprint, row: int) -> Iterator[Cell]:
+    """How to read a tab: names, formulas and shapes."""
+    yield text(row, NAME, "How to read a tab", Style.HEADING)
+    yield link(row, LIGHT, "Glossary", next(tab for tab in book.layout.tabs if tab.lesson == "glossary"))
+    for r, entry in enumerate(tables("contents")["reading"], row + 1):
+        yield text(r, NAME, entry["name"])
+        yield text(r, LIGHT, entry["means"])
 
 
 def _blank_facts(book: Blueprint) -> list[tuple[str, str]]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from sheetgpt.models.config import ModelConfig
 from sheetgpt.plan.compute import SIZES
 from sheetgpt.plan.count import KINDS
+from sheetgpt.plan.model import TOP
 from sheetgpt.plan.points import powers
 from sheetgpt.sheet.layout import CHART, Band, Tab
 from sheetgpt.sheet.surgerytab import surgery_tab
 
+_CHART = 14  # rows that the chart below the table of Sampling takes
 _CHARTS = 15  # rows that the charts below the table of the lens take
 
 
@@ -33,7 +35,8 @@ def extra_tabs(config: ModelConfig) -> Iterator[Tab]:
 def _sampling() -> Iterator[Band]:
     yield _listed("sample", "temperature", "top_k", "top_p", "seed")
     yield _listed("sample", "text", "id", "row", "share", "random")
-    yield _listed("sample.top", "text", "before", "after", "fate", "prob", "upto")
+    top = _listed("sample.top", "text", "before", "after", "fate", "prob", "upto")
+    yield top._replace(room=TOP + _CHART)
     yield _listed("sample", *(f"{knob}.used" for knob in ("temperature", "top_k", "top_p", "seed")))
     yield _listed("sample", "best", "sum", "least_k", "sum_k", "wanted")
     yield Band(("sample.search",))
@@ -57,6 +60,7 @@ def _listed(at: str, *names: str) -> Band:
 def _points() -> Iterator[Band]:
     """The picture first, then how its points are found."""
     yield Band(("points.x", "points.y"), room=CHART)
+    yield Band(("points.name", "points.across", "points.up"))
     yield Band(("points.there", "points.count"))
     yield Band(("points.mean",))
     yield Band(("points.centred",))

@@ -25,6 +25,7 @@ from sheetgpt.sheet.grid import Area
 HEAD = 9  # title, links, where, what, why, in words, shapes, what to try, blank
 SHORT_HEAD = 5  # of parameter tabs: title, links, what, why, source
 BAND = 5  # rows of text above a band's numbers
+LISTED = 2  # rows of text for each place of a listed band: what it is, its formula
 CHART = 22  # rows that a chart beside a band's numbers takes
 LEFT = 1  # column A labels the rows
 MAX_TAB_NAME = 31
@@ -104,7 +105,7 @@ class Range(NamedTuple):
 class Band(NamedTuple):
     """Places side by side; `touching` ones stand without a gap, so that one name can span them.
 
-    A `listed` band is a table of many columns: above it each place has a line of its own. One that is `at` a cell,
+    A `listed` band is a table of many columns: above it each place has two lines of its own. One that is `at` a cell,
     counted from the rows of the head and from column A, has no text of its own, and the bands after it do not move.
     """
 
@@ -117,7 +118,7 @@ class Band(NamedTuple):
     @property
     def head(self) -> int:
         """Rows of text above the numbers: names, meaning, formula, numpy, ruler; or the list, names, ruler."""
-        return len(self.names) + 3 if self.listed else BAND
+        return LISTED * len(self.names) + 3 if self.listed else BAND
 
     def step(self, cols: int) -> int:
         """Columns from the start of a place that has `cols` of them to the start of the next."""

@@ -55,6 +55,8 @@ FORMATS: dict[Style, dict[str, object]] = {
     Style.BYTES: {"num_format": "0;;"},
     Style.BLANK: {"bg_color": "#FFFF99", "border": 1, "border_color": "#BF9000"},
     Style.STAGE: {"bold": True, "bg_color": "#D9E1F2", "border": 1},
+    Style.FINE: {"font_size": 7, "font_color": "#A6A6A6"},
+    Style.WARNING: {"bold": True, "font_size": 12, "font_color": "#C00000"},
     Style.BOX: {"align": "center", "bg_color": "#F2F2F2", "border": 1, "font_color": "#0563C1"},
     Style.BOX_NOTE: {"align": "center", "shrink": True, "font_color": "#404040"},
     Style.ARROW: {"align": "center", "bold": True, "font_color": _GREY},
@@ -83,6 +85,7 @@ LINE = {
     **dict.fromkeys((Style.WHAT, Style.WHY, Style.WORDS, Style.TRY), (118, 16.5)),
     Style.CODE: (104, 13.0),
 }
+_PROSE_STYLES = frozenset({Style.WHAT, Style.WHY, Style.WORDS, Style.TRY})
 _LABELS = 18  # characters in column A
 _USUAL = 8.43  # characters in a column that nothing is said about
 _MAP: list[tuple[int, int, float]] = [
@@ -104,7 +107,10 @@ _WIDTHS: dict[str, list[tuple[int, int, float]]] = {
     "lens": [(7, 11, 11)],
     "playground": [(1, 1, 14), (3, 3, 14), (7, 12, 11)],
     "glossary": [(0, 0, 30), (1, 6, 19), (7, 7, 24)],
-    "compute": [(0, 0, 24), (1, 14, 14), (7, 7, 3)],
+    "compute": [
+        *((0, 0, 24), (1, 2, 16), (3, 6, 11), (7, 7, 3)),
+        *((8, 9, 16), (10, 13, 11), (14, 14, 8), (15, 15, 2), (16, 20, 12)),
+    ],
     "parameters": [(0, 0, 24), (3, 3, 14), (7, 7, 28), (8, 9, 68)],
     "attention": [(1, 16_383, 8)],  # patterns are nearly square
     "next": [(1, 16_383, 7.3)],  # so that the chart is on the first screen
@@ -126,7 +132,8 @@ _WHOLE = {  # printed to which column, on as many pages as it takes
     "glossary": 7,
 }
 _NARROWER = 0.94  # LibreOffice breaks a page that is filled to the last column
-_LONG = frozenset({"attention", "points", "heads", "matmul", "hand"})  # tabs that may take several pages
+_LONG = frozenset({"attention", "points", "heads", "matmul", "hand", "playground"})  # that may take several pages
+_SHOWN = {"sampling": 3, "playground": 5}  # bands that are printed: the others are the working behind them
 
 
 class Page(NamedTuple):
@@ -204,8 +211,13 @@ def page_of(sheet: Sheet) -> Page:
     """As much of a tab, from its beginning, as can be read on one page; all bands of some tabs, on several."""
     last = max([c.row for c in sheet.cells] + [mass.box.row + mass.box.rows - 1 for mass in sheet.masses])
     last = max([last, *(chart.row + int(chart.size[1] / _ROW) + 1 for chart in sheet.charts)])
+    if (shown := _SHOWN.get(sheet.tab.lesson, 0)) and shown < len(sheet.tops):
+        last = sheet.tops[shown] - 1
+    if sheet.tab.lesson.startswith("contents"):
+        last = max(c.row for c in sheet.cells if c.style is not Style.FINE)
     if sheet.tab.lesson in _WHOLE:
-        column = min(_WHOLE[sheet.tab.lesson], max(c.col for c in sheet.cells))
+        reach = (spread(sheet, c)[0] if c.style in LINE else c.col for c in sheet.cells)
+        column = min(_WHOLE[sheet.tab.lesson], max(reach))
         return Page(last, column, sheet.tab.lesson == "check", 0)
     height = sum(_heights(sheet, last))
     long, short = _PAGE
@@ -242,10 +254,12 @@ def _breaks(sheet: Sheet, last: int, room: float) -> tuple[int, ...]:
 
 
 def _columns(sheet: Sheet, width: float) -> int:
-    """The last column of those that a width in pixels has room for, and that charts reach."""
+    """The last column of those that a width in pixels has room for, and that charts and the words of the head reach."""
     col, used = 0, 0.0
     charts = (sum(islice(_pixels(sheet), chart.col)) + chart.size[0] + 64 for chart in sheet.charts)
-    width = max([width, *charts])
+    ends = (spread(sheet, cell)[0] for cell in sheet.cells if cell.style in _PROSE_STYLES)
+    words = sum(islice(_pixels(sheet), max(ends, default=0) + 1))
+    width = max([width, words, *charts])
     for pixels in _pixels(sheet):
         used += pixels
         if used > width:

@@ -27,7 +27,7 @@ from sheetgpt.sheet.contents import card_row, contents
 from sheetgpt.sheet.glossary import glossary
 from sheetgpt.sheet.head import ParameterFact, head, source
 from sheetgpt.sheet.labels import labels_of
-from sheetgpt.sheet.layout import BAND, LEFT, SHORT_HEAD, Range, Tab
+from sheetgpt.sheet.layout import BAND, HEAD, LEFT, LISTED, SHORT_HEAD, Range, Tab
 from sheetgpt.sheet.lessons import Lesson
 from sheetgpt.sheet.parameters import parameters
 from sheetgpt.sheet.slots import tab_lesson
@@ -35,7 +35,7 @@ from sheetgpt.sheet.surgerytab import told as surgery_told
 
 Env = Mapping[str, NDArray[Any]]
 _LONGEST = 160  # characters of a line that shows a formula
-_MEANING, _FORMULA = 2, 12  # columns of a listed place's meaning and formula
+_MEANING = 2  # column of a listed place's meaning, and of its formula below
 
 # whose rows are the vocabulary
 _BY_WORD = frozenset(
@@ -66,7 +66,7 @@ _STYLES = [
     (re.compile(r"surgery\.(.*\.(prob|share)|moved|effect)"), Style.SHARE),
     (re.compile(r"surgery\.(change|rest)"), Style.CHANGE),
     (re.compile(r"surgery\.text"), Style.TOKEN),
-    (re.compile(r"surgery\.(was\.id|.*\.number|turned|count|odd)"), Style.WHOLE),
+    (re.compile(r"surgery\.(was\.id|.*\.number|turned|count|odd)|(top|next)\.id"), Style.SPARSE),
     (re.compile(r"prompt\.next|(next|sample)\.text|generate\.now"), Style.ANSWER),
     (re.compile(r"prompt\.text"), Style.INPUT_TEXT),
     (re.compile(r"prompt\.problem|(near|analogy|cosines)\.said"), Style.PROBLEM),
@@ -90,15 +90,16 @@ _STYLES = [
     (re.compile(r"vocab\.id|top\.rank|unicode\.first|bpe\..*"), Style.INPUT),
     (re.compile(r"curve\.(number|neuron)"), Style.INPUT),
     (re.compile(r"points\.(there|count|.*\.(far|who))"), Style.WHOLE),
+    (re.compile(r"points\.name"), Style.TOKEN),
     (re.compile(r"chars\.byte|words\.byte"), Style.BYTES),
     (re.compile(r"words\.(symbol|token|at)|merges\.ladder|prompt\.word"), Style.SPARSE),
     (re.compile(r"sample\.top\.(text|fate)|generate\.(prompt|text|after|how|end|agrees)|prompt\.built"), Style.TOKEN),
     (re.compile(r"sample\.(temperature|top_k|top_p|seed)"), Style.KNOB),
     (re.compile(r"sample\.(share|probs|upto|random|top\.(before|after|prob|upto))"), Style.SHARE),
-    (re.compile(r"sample\.(id|row|best|enough|state|top_k\.used|seed\..*)"), Style.WHOLE),
-    (re.compile(r"generate\.id"), Style.SPARSE),
+    (re.compile(r"sample\.(row|best|enough|state|top_k\.used|seed\..*)"), Style.WHOLE),
+    (re.compile(r"generate\.id|sample\.id"), Style.SPARSE),
     (re.compile(r"generate\.prob"), Style.CHANCE),
-    (re.compile(r"matmul\..*|(next|top|hand)\.id|heads\.most|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
+    (re.compile(r"matmul\..*|hand\.id|heads\.most|prompt\.(n|ids|row)|(chars|words)\..*"), Style.WHOLE),
     (re.compile(_SHARES), Style.SHARE),
     (re.compile(r"check\.(.*\.light|all)"), Style.LIGHT),
     (re.compile(r"check\.(.*\.value|limit|(.*\.)?wrong)"), Style.GAP),
@@ -107,6 +108,8 @@ _STYLES = [
 ]  # fmt: skip
 
 
+NOTHING = "No answer: the tab Prompt says why."
+_WITHOUT_PROMPT = frozenset({"prompt", "generate", "matmul", "playground"})  # tabs that say it themselves, or read none
 _ROLES = {Role.PARAMETER: Style.PARAMETER, **dict.fromkeys((Role.INPUT, Role.KNOB, Role.RECORD), Style.GIVEN)}
 Rows = Callable[[str], Callable[[], Iterable[NDArray[Any]]]]
 
@@ -229,13 +232,14 @@ def _surgery(book: Blueprint, tab: Tab, env: Env) -> Sheet:
 
 
 def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
-    cells = _head(book, tab)
+    cells = _head(book, tab) + list(_unanswered(book, tab, env))
     masses: list[Mass] = []
     words = tab_lesson(book, tab)
     scales: dict[str, Range] = {}
     masked: list[Range] = []
     labelled: list[Range] = []
-    folds: list[tuple[int, int]] = []
+    headed: list[Range] = []
+    folds: list[tuple[int, int]] = _words_of(book, tab)
     tops: list[int] = []
     for band in tab.bands:
         boxes = [book.layout.ranges[name] for name in band.names]
@@ -251,6 +255,7 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
             ruler = _token_ruler(book, box, env, source) if source else _ruler(book, box)
             _sort(chain(ruler, _filled(book, box, env)), cells, masses)
             masked += [box] if box.name.endswith(".scores") else []
+            headed += [box] if source == "prompt.tokens" and not _SCALED.fullmatch(box.name) else []
             if _SCALED.fullmatch(box.name) and book.plan[box.name].args:
                 scales[box.name] = box
     square = [box for name, box in scales.items() if name.endswith(".pattern")]
@@ -258,7 +263,24 @@ def _stage(book: Blueprint, tab: Tab, env: Env) -> Sheet:
     numbers = [book.layout.ranges[name] for band in tab.bands for name in band.names]
     numbers = [box for box in numbers if _style(book, box.name) in (Style.VALUE, Style.STEP)]
     faces = scales, masked, labelled, _ladder(book, tab), charts
-    return Sheet(tab, cells, masses, *faces, folds=folds, square=square, tops=tops, numbers=numbers)
+    return Sheet(tab, cells, masses, *faces, folds=folds, square=square, tops=tops, headed=headed, numbers=numbers)
+
+
+def _unanswered(book: Blueprint, tab: Tab, env: Env) -> Iterator[Cell]:
+    """A line that says so where the prompt has no answer."""
+    if book.card.live and tab.lesson not in _WITHOUT_PROMPT:
+        n = known(book, "prompt.n", env["prompt.n"][0, 0])
+        value = None if n is None else NOTHING if n < 1 else ""
+        yield formula(HEAD - 1, LEFT, f'IF(prompt.n<1,"{NOTHING}","")', Style.WARNING, value)
+
+
+def _words_of(book: Blueprint, tab: Tab) -> list[tuple[int, int]]:
+    """On the tab Merges the rows below each word's first one: folded, the words are left."""
+    if tab.lesson != "merges":
+        return []
+    ladder, words = book.layout.ranges["merges.ladder"], book.layout.ranges["words.text"].rows
+    tall = ladder.rows // words
+    return [(ladder.row + k * tall + 1, ladder.row + (k + 1) * tall - 1) for k in range(words)]
 
 
 def _ladder(book: Blueprint, tab: Tab) -> Ladder | None:
@@ -267,13 +289,13 @@ def _ladder(book: Blueprint, tab: Tab) -> Ladder | None:
 
 
 def _list(book: Blueprint, boxes: list[Range], words: Lesson) -> Iterator[Cell]:
-    """A line for each place: name, meaning, formula and numpy line. Below it the short names, above the numbers."""
-    top = boxes[0].row - len(boxes) - 3
-    for line, box in enumerate(boxes, top):
+    """Two lines for each place: name and meaning, formula and numpy line. Below the short names, above the numbers."""
+    top = boxes[0].row - LISTED * len(boxes) - 3
+    for line, box in zip(range(top, boxes[0].row, LISTED), boxes, strict=False):
         yield _text(line, 0, f"{box.name}  [{box.rows} x {box.cols}]", Style.NAME)
         yield _text(line, _MEANING, words.meaning(box.name), Style.NOTE)
         if book.plan[box.name].args:
-            yield _text(line, _FORMULA, f"{_formula_shown(book, box)}    {_numpy_shown(book, box)}", Style.CODE)
+            yield _text(line + 1, _MEANING, f"{_formula_shown(book, box)}    {_numpy_shown(book, box)}", Style.CODE)
         yield _text(box.row - 2, box.col, box.name, Style.NAME)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import xlsxwriter
 
 from sheetgpt.errors import OutputError
-from sheetgpt.plan.checks import NO_ANSWER, OK
+from sheetgpt.plan.checks import OK
+from sheetgpt.plan.live import NO_ANSWER
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import column
 from sheetgpt.sheet.blocks import Looks, splice
@@ -23,6 +24,7 @@ from sheetgpt.sheet.drawing import drawn
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.looks import FORMATS, GIVEN, LINE, frame, spread
 
+_NOTHING = 0.0004999  # a change that is shown as none
 _WIDE = 99.9994  # from here on a number loses two of its three decimals
 _MEANT_AS_TEXT = ("=", "+", "-", "@")  # a spreadsheet would take these for formulas if typed
 
@@ -131,7 +133,10 @@ class _Styles:
         self.mark = book.add_format({"bold": True, "bg_color": "#F8CBAD"})
         self.right = book.add_format({"font_color": "#1E4620", "bg_color": "#A9D08E"})
         self.unanswered = book.add_format({"font_color": "#404040", "bg_color": GIVEN})
-        self.past = book.add_format({"font_color": "#BFBFBF"})
+        self.past = book.add_format({"num_format": ";;;"})  # is not shown
+        self.over = book.add_format({"num_format": ";;;", "bg_color": "#FFFFFF"})
+        self.word = book.add_format({"bold": True, "top": 1})
+        self.nothing = book.add_format({"num_format": '"0.0%"'})
         self.padding = book.add_format({"font_color": "#BFBFBF", "bg_color": "#F2F2F2"})
 
     def of(self, cell: Cell) -> Any:
@@ -166,6 +171,11 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
         ws.conditional_format(*_corners(box), {"type": "cell", "criteria": "<", "value": -1e9, "format": styles.masked})
     for box in sheet.labelled:
         _format_where(ws, box, f'$A{box.row + 1}=""', styles.padding)
+    for box in sheet.headed:
+        _format_where(ws, box, f'{column(box.col)}${box.row}=""', styles.padding)
+    for box in _changes(sheet):  # else it would show as -0.0%
+        rule = {"type": "cell", "criteria": "between", "minimum": -_NOTHING, "maximum": _NOTHING}
+        ws.conditional_format(*_corners(box), rule | {"format": styles.nothing})
     for box in sheet.numbers:  # after those, which win
         wide = {"type": "cell", "criteria": "not between", "minimum": -_WIDE, "maximum": _WIDE, "format": styles.wide}
         ws.conditional_format(*_corners(box), wide)
@@ -180,6 +190,12 @@ def _write_sheet(ws: Any, sheet: Sheet, styles: _Styles) -> None:
         _format_where(ws, box, criteria, styles.mark)
     if sheet.ladder:
         _mark_merges(ws, sheet.ladder, styles)
+
+
+def _changes(sheet: Sheet) -> list[Range]:
+    """Cells that show by how much a share has changed."""
+    single = [Range("", sheet.tab.name, c.row, c.col, 1, 1) for c in sheet.cells if c.style is Style.CHANGE]
+    return [*single, *(mass.box for mass in sheet.masses if mass.style is Style.CHANGE)]
 
 
 def _format_where(ws: Any, box: Range, criteria: str, look: Any) -> None:
@@ -200,6 +216,9 @@ def _mark_merges(ws: Any, ladder: Ladder, styles: _Styles) -> None:
     at = f"${column(ladder.numbers.col + ladder.numbers.cols - 1)}"
     row = ladder.text.row + 1
     done = f"{at}{row - 2}={ladder.text.cols}"
+    labels = ladder.text._replace(col=0, cols=1)
+    _format_where(ws, labels, f"AND(ISNUMBER($A{row}),{done})", styles.over)
+    _format_where(ws, labels, f"AND(ISTEXT($A{row}),LEN($A{row})>0)", styles.word)
     for box in (ladder.text, ladder.numbers):
         number = f"COLUMN()-{box.col + 1}"
         _format_where(ws, box, f'AND($A{row}="",{number}={at}{row - 1})', styles.mark)
@@ -219,8 +238,11 @@ _SIGNED_SCALE = {
     "max_color": "#F8A13F",
 }
 _FROM_0_TO_1 = _SCALE | {"min_type": "num", "min_value": 0, "max_type": "num", "max_value": 1}
+_HALVES = {"min_value": -0.5, "mid_value": 0, "max_value": 0.5}
+_BY_HALF = _HALVES | dict.fromkeys(("min_type", "mid_type", "max_type"), "num")
 _SCALES = {
-    **dict.fromkeys(("logits", "lens.logits", "surgery.change"), _SIGNED_SCALE),
+    **dict.fromkeys(("logits", "lens.logits"), _SIGNED_SCALE),
+    "surgery.change": _SIGNED_SCALE | _BY_HALF,
     **dict.fromkeys(("lens.prob", "lens.share", "cosines.table", "near.cosine"), _FROM_0_TO_1),
     "near.distance": _SCALE | {"min_color": "#F8A13F", "max_color": "#FFFFFF"},
 }
