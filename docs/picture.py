@@ -18,7 +18,6 @@ _PAGE, _WORD = (
     re.compile(r"<page .*?</page>", re.DOTALL),
     re.compile(r'<word xMin="(.*?)" yMin="(.*?)".*?>(.*?)</word>'),
 )
-_ABOVE = 2  # points between a cut and the words below it
 
 
 class Band(NamedTuple):
@@ -50,10 +49,10 @@ class Word(NamedTuple):
 
 PICTURES = [
     Picture("attention.png", "Mike is quick. He moves", "Block 3 (h2), steps 4 to 10", 200, 0.62,
-            [Band("Block", "Contents"), Band("h2.attn.head0.scores", "h2.attn.head0.max"),
+            [Band("Block", "Where"), Band("h2.attn.head0.scores", "h2.attn.head0.max"),
              Band("h2.attn.head0.pattern", "h2.attn.head0.last")], True),
     Picture("ladder.png", " quick", "Merges: each word climbs its ladder", 200, 0.62,
-            [Band("Merges:", "Contents"), Band("merges.text", "")], False),
+            [Band("Merges:", "Where"), Band("merges.text", "")], False),
 ]  # fmt: skip
 
 
@@ -93,15 +92,16 @@ def find(pages: list[list[Word]], title: str, band: Band) -> tuple[int, float, f
     for number, words in enumerate(pages, 1):
         if " ".join(word.text for word in words).startswith(title) and (top := heading(words, band.first)) is not None:
             bottom = heading(words, band.after) if band.after else None
-            return number, top, bottom if bottom is not None else top + 100
+            return number, top, bottom if bottom is not None else top + 110
     raise SystemExit(f"no page of {title!r} shows {band.first!r}: mend PICTURES")
 
 
 def heading(words: list[Word], text: str) -> float | None:
     """Where a line begins that starts with a word: a title, or a place with its shape behind it."""
-    shaped = "." in text
-    for word, after in zip(words, [*words[1:], Word(0, 0, "")], strict=True):
-        if word.text == text and (not shaped or after.text.startswith("[")):
+    said = [word.text for word in words]
+    for i, word in enumerate(words):
+        shape = said[i + 1 : i + 4]  # such as [10, x, 10]
+        if word.text == text and ("." not in text or (len(shape) == 3 and shape[0][0] == "[" and shape[1] == "x")):
             return word.y
     return None
 
@@ -109,7 +109,7 @@ def heading(words: list[Word], text: str) -> float | None:
 def cut(folder: Path, name: str, picture: Picture, page: int, top: float, bottom: float) -> Path:
     """A band as a picture."""
     scale = picture.dpi / 72
-    crop = ["-x", "40", "-y", str(round((top - _ABOVE) * scale)), "-W", str(round(picture.width * 595 * scale))]
+    crop = ["-x", "40", "-y", str(round(top * scale)), "-W", str(round(picture.width * 595 * scale))]
     crop += ["-H", str(round((bottom - top) * scale))]
     pages = ["-f", str(page), "-l", str(page), "-singlefile", "-r", str(picture.dpi), "-png"]
     subprocess.run(["pdftoppm", *pages, *crop, folder / "book.pdf", folder / name], check=True)
@@ -126,7 +126,7 @@ def together(pieces: list[Path], out: Path) -> None:
     for image in images:
         whole.paste(image, (0, top))
         top += image.height
-    whole.quantize(64, dither=Image.Dither.NONE).save(out, optimize=True)
+    whole.quantize(128, dither=Image.Dither.NONE).save(out, optimize=True)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,8 @@ def test_each_extra_alone_and_all_but_one_is_planned_or_refused(live: Live | Non
         ({"extras": ["points", "points"]}, "not those"),
         ({"extras": "points"}, "not those"),
         ({"extras": ["points"], "stages": "h0"}, "its stages are h0"),
-        *(({"steps": steps}, "steps are") for steps in (-1, 1001, True, 1.0, "1")),
+        *(({"steps": steps}, "steps are") for steps in (-1, 9, 1001, True, 1.0, "1")),  # of a model that sees 8 tokens
+        *(({"about": about}, "says of its model") for about in (5, ["x"] * 4, ["a\nb"], ["x" * 301], [1])),
         *(({"dialect": dialect}, "dialect|cannot be read") for dialect in ("", "lambda", 1, ["arrays"])),
     ],
 )

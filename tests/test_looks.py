@@ -18,11 +18,14 @@ from sheetgpt.build import Built, Room, evaluated
 from sheetgpt.check.evaluate import run
 from sheetgpt.engines.libreoffice import find
 from sheetgpt.models.weights import Weights
+from sheetgpt.plan.live import NO_ANSWER
 from sheetgpt.plan.points import last_of
 from sheetgpt.plan.stages import Stages
 from sheetgpt.sheet.cells import Cell, Kind, Sheet, Style
-from sheetgpt.sheet.layout import Tab
+from sheetgpt.sheet.layout import HEAD, Tab
+from sheetgpt.sheet.sheets import NOTHING
 from sheetgpt.sheet.xlsx import write
+from tests.office import typed
 
 PICTURES = {"Prompt", "h0 attention", "h1 attention", "Next token", "Token map", "GELU"}  # at least
 WHOLE = {"Contents", "Parameters", "Compute", "Glossary"}  # wide tables that are printed whole
@@ -163,7 +166,10 @@ def test_what_can_be_folded_is_open_and_no_result(live_lesson: Built, book: open
         box = layout.ranges[name]
         rows = [book[box.tab].row_dimensions[r + 1] for r in range(box.row, box.row + box.rows)]
         assert not any(row.hidden for row in rows)
-        if (name in results or name.endswith(".pattern")) and not live_lesson.blueprint.plan.is_view(name):
+        if name.startswith("merges."):  # below the first row of each word
+            tall = box.rows // layout.ranges["words.text"].rows
+            assert [bool(row.outlineLevel) for row in rows] == [bool(r % tall) for r in range(box.rows)]
+        elif (name in results or name.endswith(".pattern")) and not live_lesson.blueprint.plan.is_view(name):
             assert not any(row.outlineLevel for row in rows), name
     folded = ("h0.attn.head0.max", "h1.attn.head1.exp", "h0.ln_1.mean", "h0.mlp.pre", "points.second.power_4")
     for box in map(layout.ranges.__getitem__, folded):
@@ -181,6 +187,17 @@ def test_wide_numbers_lose_decimals_and_masked_ones_say_so(live_lesson: Built, b
     told = {rule.operator: rule.dxf.numFmt.formatCode for rule in rules if rule.dxf and rule.dxf.numFmt}
     assert told == {"lessThan": '"masked"', "notBetween": "0.0"}
     assert min(rules, key=lambda rule: rule.priority).operator == "lessThan"
+
+
+def test_a_change_has_the_colour_of_its_size(live_lesson: Built, book: openpyxl.Workbook) -> None:
+    """Not of its size among the others; and what is shown as none has no sign."""
+    box = live_lesson.blueprint.layout.ranges["surgery.change"]
+    areas = book[box.tab].conditional_formatting
+    rules = [r for area in areas for r in area.rules if next(iter(area.sqref.ranges)).min_col == box.col + 1]
+    scale = next(rule.colorScale for rule in rules if rule.colorScale)
+    assert [(limit.type, float(limit.val)) for limit in scale.cfvo] == [("num", -0.5), ("num", 0.0), ("num", 0.5)]
+    none = [r for r in rules if r.operator == "between" and r.dxf.numFmt.formatCode == '"0.0%"']
+    assert {tuple(map(float, rule.formula)) for rule in none} == {(-0.0004999, 0.0004999)}
 
 
 def test_pages_are_legible(book: openpyxl.Workbook) -> None:
@@ -249,6 +266,41 @@ def test_libreoffice_keeps_what_a_reader_sees(live_lesson: Built, book: openpyxl
         assert len(there.conditional_formatting) == len(ws.conditional_formatting)
     mlp = live_lesson.blueprint.layout.ranges["h0.mlp.pre"]
     assert saved[mlp.tab].row_dimensions[mlp.row + 1].outlineLevel == 1
+
+
+def test_without_an_answer_the_workbook_says_so(live_lesson: Built) -> None:
+    """In LibreOffice: a prompt that has no room, and none at all; then one that has an answer."""
+    if find() is None:
+        pytest.skip("LibreOffice is not installed")
+    ranges = live_lesson.blueprint.layout.ranges
+    drawn = ("top.prob", "sample.top.after", "sample.top.prob", "surgery.now.prob", "surgery.change", "points.up")
+    said = {
+        "top.text": NO_ANSWER,
+        "sample.top.text": NO_ANSWER,
+        "surgery.now.answer": NO_ANSWER,
+        "surgery.verdict": "No answer: see the tab Prompt",
+        "points.name": NO_ANSWER,
+        f"Contents.B{HEAD + 2}": NO_ANSWER,
+        f"Contents.D{HEAD + 2}": "see the tab Prompt",
+        f"'{ranges['top.text'].tab}'.B{HEAD}": NOTHING,
+        f"'{ranges['h1.attn.out'].tab}'.B{HEAD}": NOTHING,
+    }
+    *silent, spoken = typed(live_lesson.path, "prompt.text", ["", "the cat " * 9, "the cat"], [*drawn, *said])
+    for reading in silent:
+        assert {name: reading[name][0][0] for name in said} == said
+        assert not any(value for name in drawn for row in reading[name] for value in row)
+        assert {text for (text,) in reading["top.text"][1:]} == {""}
+    assert not {spoken[name][0][0] for name in said} & set(said.values())
+    assert sum(p for (p,) in spoken["top.prob"]) > 0.1
+
+
+def test_tokens_are_drawn_once_each(tiny: Weights) -> None:
+    """Rows without a token lie on the last one, without a name."""
+    _, env = evaluated(tiny, "the cat sat", Room(tokens=16))
+    n = int(env["prompt.n"].item())
+    points = {tuple(p) for p in np.hstack([env["points.across"], env["points.up"]])}
+    assert points == {tuple(p) for p in np.hstack([env["points.x"], env["points.y"]])[:n]}
+    assert [text.strip() for text in env["points.name"][:, 0]] == [*env["prompt.tokens"][:n, 0], *[""] * (16 - n)]
 
 
 def test_a_part_of_the_pipeline_has_pictures_of_what_it_has(tiny: Weights) -> None:

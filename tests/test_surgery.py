@@ -223,6 +223,21 @@ def test_a_knob_of_the_wrong_kind_is_alone_to_blame(
     assert [fault.place for fault in report.faults] == [knob]
 
 
+@pytest.mark.parametrize("knob", ["h0.attn.head0.on", "h1.attn.head0.scale", "compute.width"])
+def test_a_number_that_is_too_large_is_a_wrong_input(knob: str, book: Built, tiny: Weights, tmp_path: Path) -> None:
+    """It makes results too large for a cell; no formula is to blame."""
+    report = verify(typed(book, tmp_path / "x.xlsx", {knob: 1e308, "wpe.on": 0.5}), model=str(tiny.folder))
+    assert [(fault.place, fault.kind.value) for fault in report.faults] == [(knob, "wrong input")]
+    assert "too large for a cell" in report.faults[0].wanted
+
+
+def test_a_large_switch_breaks_no_law(book: Built, tiny: Weights, tmp_path: Path) -> None:
+    path = typed(book, tmp_path / "x.xlsx", {"h0.attn.head0.on": 1e7, "h1.attn.head1.on": -1e6})
+    found = find(path, "ironcalc", str(tiny.folder))
+    assert set(found.values["check.h0.law.light"].flat) == {"OK"}
+    assert examine(found, "ironcalc").faults == []
+
+
 def test_without_surgery_formulas_are_what_they_were(tiny: Weights, book: Built) -> None:
     core = evaluated(tiny, PROMPT, form=Form(core=True))[0]
     texts = {name: [f.text for f in lower(core.plan, name, core.layout.ranges)] for name in core.plan}

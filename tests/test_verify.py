@@ -90,6 +90,24 @@ def test_a_card_that_one_tab_has_of_its_own(tiny_book: Built, tiny: Weights, tmp
     assert (first.kind, first.place) == (FaultKind.NAME, "sheetgpt.card")
 
 
+@pytest.mark.parametrize("name", ["prompt.n", "prompt.tokens", "top.prob"])
+def test_a_name_that_leads_elsewhere_is_told_once(name: str, live_lesson: Built, tiny: Weights, tmp_path: Path) -> None:
+    """Not again wherever a label or the map shows what stands there."""
+    box = live_lesson.blueprint.layout.ranges[name]
+    moved = box._replace(row=box.row + 1)
+    mutant = Mutant(
+        "moved",
+        lambda _: "xl/workbook.xml",
+        lambda _: lambda xml: xml.replace(box.ref, moved.ref),
+        FaultKind.NAME,
+        name,
+    )
+    make(mutant, live_lesson.blueprint, live_lesson.path, tmp_path / "moved.xlsx")
+    faults = verify(tmp_path / "moved.xlsx", "ironcalc", str(tiny.folder)).faults
+    assert (faults[0].kind, faults[0].place) == (FaultKind.NAME, name)
+    assert all(fault.place for fault in faults)
+
+
 def test_a_name_that_one_tab_redefines_for_itself(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
     mutant = redefined("H0.mlp.pre", "Embedding!$B$11:$C$12")
     make(mutant, tiny_book.blueprint, tiny_book.path, tmp_path / "local.xlsx")

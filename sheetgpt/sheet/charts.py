@@ -77,7 +77,9 @@ def _tokens(ranges: Mapping[str, Range]) -> Chart:
     rows = range(min(tokens.rows, _MOST))
     series = (Series(_cell(tokens, r), _cell(y, r), _cell(x, r)) for r in rows)
     axes = ("the direction in which they differ most", "the direction after that")
-    return Chart("scatter", "Which tokens lie near each other", tuple(series), *_beside(y), *axes, _WIDE)
+    return Chart(
+        "scatter", "Which tokens lie near each other", tuple(series), *_beside(ranges["points.y"]), *axes, _WIDE
+    )
 
 
 def _curve(ranges: Mapping[str, Range], n_layer: int, name: str) -> Chart:
