@@ -5,9 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from sheetgpt.course.analogies import ANALOGIES
 from sheetgpt.course.backprop import BACKPROP
 from sheetgpt.course.bpelearn import BPELEARN
+from sheetgpt.course.capitals import CAPITALS
+from sheetgpt.course.circle import CIRCLE
+from sheetgpt.course.cloud import CLOUD
 from sheetgpt.course.context import CONTEXT
+from sheetgpt.course.cooccur import COOCCUR
+from sheetgpt.course.cosine import COSINE
 from sheetgpt.course.cost import COST
 from sheetgpt.course.demo import Demo
 from sheetgpt.course.entropy import ENTROPY
@@ -15,16 +21,20 @@ from sheetgpt.course.gravity import GRAVITY
 from sheetgpt.course.hiker import HIKER
 from sheetgpt.course.houses import HOUSES
 from sheetgpt.course.idea import IDEA
+from sheetgpt.course.island import ISLAND
 from sheetgpt.course.jumble import JUMBLE
+from sheetgpt.course.king import KING
 from sheetgpt.course.ladders import LADDERS
 from sheetgpt.course.layer import LAYER
 from sheetgpt.course.mapping import MAPPING
 from sheetgpt.course.mask import MASK
 from sheetgpt.course.neuron import NEURON
 from sheetgpt.course.onehead import ONEHEAD
+from sheetgpt.course.order import ORDER
 from sheetgpt.course.parabola import PARABOLA
 from sheetgpt.course.product import PRODUCT
 from sheetgpt.course.sky import SKY
+from sheetgpt.course.squeeze import SQUEEZE
 from sheetgpt.course.strawberry import STRAWBERRY
 from sheetgpt.course.temperature import TEMPERATURE
 from sheetgpt.course.tokenizers import TOKENIZERS
@@ -45,6 +55,16 @@ DEMOS: tuple[Demo, ...] = (
     JUMBLE,
     COST,
     HOUSES,
+    ISLAND,
+    KING,
+    CAPITALS,
+    ANALOGIES,
+    COOCCUR,
+    COSINE,
+    SQUEEZE,
+    ORDER,
+    CIRCLE,
+    CLOUD,
     ONEHEAD,
     MASK,
     GRAVITY,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sheetgpt.course.demo import Demo, Line, Plot, light
+from sheetgpt.course.nearness import distances, nearest_first, row_picked
 from sheetgpt.plan.ops import apply
 from sheetgpt.plan.own import own
 from sheetgpt.plan.plan import Plan
@@ -24,38 +22,31 @@ TABLE = [
     [4200, 6, 5, 1150],
 ]
 N, D = len(TABLE), len(TABLE[0])
-Numbers = NDArray[np.float64]
 
 
 def add(p: Plan) -> Sequence[Band]:
     """Six houses of four numbers each, squeezed to a like size; which two are most alike."""
     name = p.constant("houses.name", NAMES, (N, 1))
     table = p.knob("houses.table", TABLE, (N, D))
-    p.knob("houses.pick", 0.0)
-    most = own("MAX({0:col})", lambda x: x.max(axis=0, keepdims=True), table, shape=(1, D), said="table.max(axis=0)")
-    most = p("houses.most", most)
-    scaled = p("houses.scaled", table / most)
-    chosen = p("houses.chosen", apply("gather", scaled, p["houses.pick"]))
-    said = "sqrt(((scaled - chosen)**2).sum(axis=1))"
-    distance = own("SQRT(SUMPRODUCT(({0:row}-{1})*({0:row}-{1})))", _distance, scaled, chosen, shape=(N, 1), said=said)
-    distance = p("houses.distance", distance)
-    order = p.counted("houses.order", range(1, N + 1))
-    nearest = p("houses.nearest", apply("smallest", distance, order))
-    p("houses.which", apply("whereis", nearest, distance, p.counted("houses.row", range(N))))
-    p("houses.text", apply("gather", name, p["houses.which"]))
+    at = row_picked(p, "houses.at", p.knob("houses.pick", 0.0), N)
+    size = own("MAX({0:col})", lambda x: x.max(axis=0, keepdims=True), table, shape=(1, D), said="table.max(axis=0)")
+    most = p("houses.most", size)
+    scaled = p("houses.scaled", apply("where", most <= 0, 0, table / apply("where", most <= 0, 1, most)))
+    chosen = p("houses.chosen", apply("gather", scaled, at))
+    listed, gap = nearest_first(p, "houses", name, distances(p, "houses.distance", scaled, chosen))
     bands = [
         Band(("houses.name", "houses.table", "houses.row"), room=15),
-        Band(("houses.pick",)),
+        Band(("houses.pick", "houses.at")),
+        listed,
         Band(("houses.most",)),
         Band(("houses.scaled", "houses.distance")),
         Band(("houses.chosen",)),
-        Band(("houses.order", "houses.text", "houses.nearest", "houses.which")),
     ]
-    return [*bands, light(p, "houses", p["houses.nearest"] - apply("gather", distance, p["houses.which"]))]
+    return [*bands, light(p, "houses", gap)]
 
 
-def _distance(x: Numbers, y: Numbers) -> Numbers:
-    return np.asarray(np.sqrt(((x - y) ** 2).sum(axis=1, keepdims=True)))
+def _labelled() -> tuple[Line, ...]:
+    return tuple(Line(f"=houses.name[{r},0]", f"houses.table[{r},3]", f"houses.table[{r},0]") for r in range(N))
 
 
 HOUSES = Demo(
@@ -64,15 +55,11 @@ HOUSES = Demo(
     "Embeddings",
     (4, 15),
     add,
-    plots=(
-        Plot(
-            "scatter",
-            "Houses as points",
-            "houses.row",
-            (Line("houses", "houses.table[,3]", "houses.table[,0]"),),
-            "square feet",
-            "price",
-        ),
-    ),
-    styles={"houses.pick": Style.KNOB, "houses.table": Style.INPUT, "houses.which": Style.WHOLE},
+    plots=(Plot("scatter", "Houses as points", "houses.row", _labelled(), "square feet", "price"),),
+    styles={
+        "houses.pick": Style.KNOB,
+        "houses.table": Style.INPUT,
+        "houses.which": Style.WHOLE,
+        "houses.at": Style.WHOLE,
+    },
 )

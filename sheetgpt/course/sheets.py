@@ -94,7 +94,7 @@ def _lesson(course: Course, tab: Tab, demo: Demo, env: Env) -> Sheet:
         boxes = [course.layout.ranges[name] for name in band.names]
         cells += _band_text(course, tab, boxes)
         for box in boxes:
-            cells += _above(box, columns.get(box.name))
+            cells += _above(course, box, columns.get(box.name), env)
             for part in _filled(course, demo, box, env):
                 cells.append(part) if isinstance(part, Cell) else masses.append(part)
         cells += _beside(course, boxes[0], rows.get(boxes[0].name), env)
@@ -142,11 +142,14 @@ def _short(code: str) -> str:
     return code if len(code) <= _LONGEST else code[: _LONGEST - 2] + " …"
 
 
-def _above(box: Range, said: list[str] | None) -> Iterator[Cell]:
-    """What the columns are, as far as the lesson says, and their numbers from 0, which formulas read."""
-    if said is not None and len(said) != box.cols:
-        raise LayoutError(f"{box.name} has {box.cols} columns, its lesson names {len(said)}")
-    yield from (text(box.row - 2, box.col + c, words, Style.COLUMN) for c, words in enumerate(said or []))
+def _above(course: Course, box: Range, said: list[str] | str | None, env: Env) -> Iterator[Cell]:
+    """What the columns are: texts, or the texts of a place; and their numbers from 0, which formulas read."""
+    if isinstance(said, str):
+        yield from _told_by(course, said, env, Style.COLUMN, [(box.row - 2, box.col + c) for c in range(box.cols)])
+    elif said is not None:
+        if len(said) != box.cols:
+            raise LayoutError(f"{box.name} has {box.cols} columns, its lesson names {len(said)}")
+        yield from (text(box.row - 2, box.col + c, words, Style.COLUMN) for c, words in enumerate(said))
     if box.cols > 1:
         yield from (Cell(box.row - 1, box.col + c, Kind.NUMBER, float(c), Style.RULER) for c in range(box.cols))
 
@@ -154,14 +157,21 @@ def _above(box: Range, said: list[str] | None) -> Iterator[Cell]:
 def _beside(course: Course, box: Range, said: list[str] | str | None, env: Env) -> Iterator[Cell]:
     """Labels of rows in column A: texts, or the texts of a place."""
     if isinstance(said, str):
-        source = course.layout.ranges[said]
-        for r in range(box.rows):
-            known = None if said in course.after_blank else env[said][r, 0]
-            yield formula(box.row + r, 0, source.cell(r, 0, box.tab), Style.LABEL, known)
+        yield from _told_by(course, said, env, Style.LABEL, [(box.row + r, 0) for r in range(box.rows)])
     elif said is not None:
         if len(said) != box.rows:
             raise LayoutError(f"{box.name} has {box.rows} rows, its lesson names {len(said)}")
         yield from (text(box.row + r, 0, words, Style.LABEL) for r, words in enumerate(said))
+
+
+def _told_by(course: Course, name: str, env: Env, style: Style, spots: list[tuple[int, int]]) -> Iterator[Cell]:
+    """The texts of a column, shown in other cells of its tab."""
+    source = course.layout.ranges[name]
+    if len(spots) != source.rows:
+        raise LayoutError(f"{name} has {source.rows} texts for {len(spots)} headings")
+    for r, (row, col) in enumerate(spots):
+        known = None if name in course.after_blank else env[name][r, 0]
+        yield formula(row, col, source.cell(r, 0, source.tab), style, known)
 
 
 def _filled(course: Course, demo: Demo, box: Range, env: Env) -> Iterator[Cell | Mass]:

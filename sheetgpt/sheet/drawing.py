@@ -29,7 +29,7 @@ _PLAIN_AXES = _AXES | {
 def drawn(book: Any, chart: Chart) -> Any:
     """The chart, to be inserted into a sheet of the XlsxWriter workbook `book`."""
     picture = book.add_chart({"type": chart.kind})
-    named = isinstance(chart.series[0].name, str)
+    named = chart.kind != "scatter" or isinstance(chart.series[0].name, str)
     for number, series in enumerate(chart.series):
         picture.add_series(_series(chart, series, _COLOURS[number % len(_COLOURS) if named else 0]))
     x, y = ({}, _RANKS) if chart.ranks else _AXES[chart.kind] if chart.shares else _PLAIN_AXES[chart.kind]
@@ -50,8 +50,10 @@ def _series(chart: Chart, series: Series, colour: str) -> dict[str, Any]:
     drawn: dict[str, Any] = {"name": series.name, "values": "=" + series.values.ref, "values_data": values}
     drawn |= {"categories": "=" + series.along.ref, "categories_data": along}
     if not isinstance(series.name, str):
+        drawn |= {"name": "=" + series.name.ref, "name_data": name}
+    if chart.kind == "scatter" and not isinstance(series.name, str):
         label = {"series_name": True, "value": False, "position": "above", "font": {"size": 11}, "num_format": ";;;"}
-        drawn |= {"name": "=" + series.name.ref, "name_data": name, "data_labels": label}
+        drawn |= {"data_labels": label}
     if series.joined:
         alone = sum(one.joined for one in chart.series) == 1
         return drawn | {"line": {"color": _LINE if alone else colour, "width": 1.75}, "marker": {"type": "none"}}

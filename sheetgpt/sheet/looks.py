@@ -74,7 +74,7 @@ FORMATS: dict[Style, dict[str, object]] = {
     Style.CHANGE: {"num_format": "+0.0%;-0.0%;0.0%"},
     Style.SHOWN: {"bold": True, "font_size": 12},
     Style.WORD: {"bg_color": GIVEN, "bold": True, "border": 1, "border_color": "#BF9000", "num_format": "@"},
-    Style.COSINE: {"num_format": '[<-1.5]"";0.000'},
+    Style.COSINE: {"num_format": '[<-1.5]"";[<0]-0.000;0.000'},  # the sign is said: not every program implies it
     Style.DISTANCE: {"num_format": '[<0]"";0.000'},
     Style.SPARSE: {"num_format": '[<0]"";[>=1000000]"";0'},
 }
