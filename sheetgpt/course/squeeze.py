@@ -19,7 +19,7 @@ TABLE = [[9, 6, 5, 0, 0], [9, 7, 8, 0, 1], [5, 9, 2, 0, 0], [1, 1, 0, 7, 5], [0,
 START = [[1, 2, 3, 4, 5]]
 N, D = len(TABLE), len(TABLE[0])
 STEPS = 30
-_NOTHING = 1e-24  # the squared length of a row of rounding errors
+_NOTHING = 1e-12  # the squared length of a row of rounding errors
 
 
 def add(p: Plan) -> Sequence[Band]:
@@ -53,7 +53,7 @@ def _strongest(p: Plan, at: str, table: Expr, start: Expr) -> Expr:
     alike = p(f"squeeze.alike.{at}", table.T @ table)  # [D, D]
     step = own(_step_formula, _steps, alike, start, shape=(STEPS, D), said="step[i] = step[i-1] @ alike / |step[i-1]|")
     step = p(f"squeeze.step.{at}", step)
-    last, short = f"{{0:row {STEPS - 1}}}", f"<{_NOTHING:.0E}"
+    last, short = f"{{0:row {STEPS - 1}}}", f"<={_NOTHING:.0E}"
     unit = own(
         lambda _, c: f"IF(SUMSQ({last}){short},0,{{0:cell {STEPS - 1},{c}}}/SQRT(SUMSQ({last})))",
         lambda x: _unit(x[-1:]),
@@ -67,7 +67,7 @@ def _strongest(p: Plan, at: str, table: Expr, start: Expr) -> Expr:
 def _step_formula(r: int, c: int) -> str:
     """A row of what came before, at length 1, times a column of the table; which is symmetric, so its row."""
     before = f"{{here:row {r - 1}}}" if r else "{1}"
-    return f"IF(SUMSQ({before})<{_NOTHING:.0E},0,SUMPRODUCT({before},{{0:row {c}}})/SQRT(SUMSQ({before})))"
+    return f"IF(SUMSQ({before})<={_NOTHING:.0E},0,SUMPRODUCT({before},{{0:row {c}}})/SQRT(SUMSQ({before})))"
 
 
 def _steps(alike: Numbers, start: Numbers) -> Numbers:
@@ -79,7 +79,7 @@ def _steps(alike: Numbers, start: Numbers) -> Numbers:
 
 def _unit(row: Numbers) -> Numbers:
     square = float((row**2).sum())
-    return np.asarray(row * 0 if square < _NOTHING else row / np.sqrt(square))
+    return np.asarray(row * 0 if square <= _NOTHING else row / np.sqrt(square))
 
 
 SQUEEZE = Demo(
