@@ -1,4 +1,4 @@
-"""Models of GPT-2's shapes with random weights, and GPT-2's vocabulary where it is at hand."""
+"""Models of GPT-2's shapes, and a third as wide, with random weights, and GPT-2's vocabulary where it is at hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sheetgpt.models.weights import Weights
 from tests.oracles import GPT2
 
 N_VOCAB = 50_257
-SIZES = {"small": (12, 12, 768), "medium": (24, 16, 1024)}  # blocks, heads, width
+SIZES = {"narrow": (1, 4, 256), "small": (12, 12, 768), "medium": (24, 16, 1024)}  # blocks, heads, width
 
 
 @dataclass(frozen=True)

@@ -53,13 +53,17 @@ def test_build_then_verify_then_look(tmp_path: Path, monkeypatch: pytest.MonkeyP
     checked = run("verify", path)
     assert checked.exit_code == 0, checked.output
     assert "EQUAL: every cell is right" in checked.output
-    data = json.loads(run("verify", path, "--format", "json").output)
+    assert run("verify", path, "--engine", "cached").exit_code == 4
+
+
+def test_a_report_in_other_forms(tiny_book: Built, tiny: Weights) -> None:
+    words = "verify", tiny_book.path, "--model", tiny.folder
+    data = json.loads(run(*words, "--format", "json").output)
     assert data["faults"] == []
-    table = run("verify", path, "--format", "csv").output.splitlines()
+    table = run(*words, "--format", "csv").output.splitlines()
     assert table[0].split(",")[:3] == ["name", "tab", "op"]
     assert len(table) == 1 + len(data["rows"])
-    assert run("verify", path, "--engine", "cached").exit_code == 4
-    assert "h3.mlp.post" in run("verify", path, "--places").output
+    assert "h1.mlp.post" in run(*words, "--places").output
 
 
 def test_output_names_come_from_prompt_and_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

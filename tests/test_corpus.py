@@ -7,6 +7,7 @@ import regex
 from sheetgpt.models.tokenizer import words_pattern
 from sheetgpt.models.weights import Weights
 from tests import corpus
+from tests.test_live import ONE_IN
 from tests.test_workbook import PROMPTS
 
 MOST_CHARACTERS, MOST_BYTES = 64, 32  # of a prompt, of one of its words
@@ -43,6 +44,11 @@ def fits(text: str) -> bool:
     return len(text) <= MOST_CHARACTERS and all(
         len(word.encode()) <= MOST_BYTES for word in words_pattern().findall(text)
     )
+
+
+def test_what_is_typed_in_every_run_is_of_every_group() -> None:
+    few = set(corpus.corpus()[::ONE_IN])
+    assert [name for name, group in corpus.GROUPS.items() if len(few & set(group)) < 8] == []
 
 
 def test_a_small_alphabet() -> None:

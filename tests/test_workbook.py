@@ -45,6 +45,7 @@ PROMPTS = [
 ]
 FULL = "full context"
 BY_ALL = ("a", "=1+1", "👩‍👩‍👧 ok", "\ttab\r\n", "<r>&</r>", "#N/A")  # the others: by ironcalc, to save time
+WITH_ALL = ("a", "👩‍👩‍👧 ok", "#N/A")  # also what stands beside the pipeline
 
 
 def text_of(prompt: str, model: Weights) -> str:
@@ -58,11 +59,8 @@ def text_of(prompt: str, model: Weights) -> str:
 
 @pytest.fixture(scope="module")
 def prompt_book(request: pytest.FixtureRequest, fable: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """With all that stands beside the pipeline where all engines compute it; the pipeline alone for the others.
-
-    And for a prompt with a tab and a line feed, which LibreOffice's formulas change.
-    """
-    text, form = text_of(request.param, fable), Form(core=request.param not in BY_ALL or "\t" in request.param)
+    """With all that stands beside the pipeline for some, the pipeline alone for the others."""
+    text, form = text_of(request.param, fable), Form(core=request.param not in WITH_ALL)
     path = tmp_path_factory.mktemp("prompt") / "book.xlsx"
     return build(fable, text, path, Room(fixed=True), form=form, check=False)
 
@@ -83,12 +81,21 @@ def test_every_engine_agrees_with_numpy_on_every_place(prompt_book: Built, engin
     assert report.cells_checked == report.cells_present
 
 
+@pytest.fixture(scope="module")
+def padded(fable: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("padded") / "book.xlsx"
+    return build(fable, "Once upon a time", path, Room(tokens=12, fixed=True), form=CORE, check=False).path
+
+
 @pytest.mark.parametrize("engine", list(ENGINES))
-def test_rows_after_the_prompt(fable: Weights, tmp_path: Path, engine: str) -> None:
+def test_rows_after_the_prompt(padded: Path, engine: str) -> None:
     if ENGINES[engine].version() is None:
         pytest.skip(f"{engine} is not installed: {ENGINES[engine].hint()}")
-    built = build(fable, "Once upon a time", tmp_path / "book.xlsx", Room(tokens=12, fixed=True))
-    assert verify(built.path, engine).exit_code == 0
+    assert verify(padded, engine).exit_code == 0
+
+
+def test_rows_after_the_prompt_beside_the_pipeline(tiny_lesson: Built, tiny: Weights) -> None:
+    assert verify(tiny_lesson.path, "ironcalc", str(tiny.folder)).exit_code == 0
 
 
 def test_the_full_context_is_tested(fable: Weights) -> None:
@@ -160,7 +167,7 @@ def test_parameter_tabs_mirror_the_csv_files_to_the_digit(tiny_book: Built, tiny
 
 @pytest.mark.parametrize("prompt", ["=1+1", "+1", "-1", "@SUM", "=cmd|'/c'!A1"])
 def test_text_is_data(prompt: str, tiny: Weights, tmp_path: Path) -> None:
-    built = build(tiny, prompt, tmp_path / "text.xlsx")
+    built = build(tiny, prompt, tmp_path / "text.xlsx", form=Form(core=prompt != "=1+1"))
     book = openpyxl.load_workbook(built.path)
     box = built.blueprint.layout.ranges["prompt.text"]
     cell = book[box.tab].cell(box.row + 1, box.col + 1)
