@@ -92,7 +92,7 @@ def find(pages: list[list[Word]], title: str, band: Band) -> tuple[int, float, f
     for number, words in enumerate(pages, 1):
         if " ".join(word.text for word in words).startswith(title) and (top := heading(words, band.first)) is not None:
             bottom = heading(words, band.after) if band.after else None
-            return number, top, bottom if bottom is not None else top + 110
+            return number, top, bottom if bottom is not None else top + 122
     raise SystemExit(f"no page of {title!r} shows {band.first!r}: mend PICTURES")
 
 
