@@ -122,7 +122,7 @@ def test_tokens_and_characters_of_which_only_some_are_looked_at(fable: Weights, 
 @needs_gpt2
 def test_matrices_of_which_only_some_rows_are_looked_at(tmp_path: Path) -> None:
     """GPT-2's vocabulary; the blocks' weights differ in length, so that looking at one block alone would be wrong."""
-    config, folder = ModelConfig(50_257, 32, 16, 2, 3, n_inner=6000), tmp_path / "model"
+    config, folder = ModelConfig(50_257, 32, 32, 2, 3, n_inner=6000), tmp_path / "model"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for name, shape in config.shapes().items():
