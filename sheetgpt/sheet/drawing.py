@@ -64,5 +64,5 @@ def _series(chart: Chart, series: Series, colour: str) -> dict[str, Any]:
         marker = {"type": "circle", "size": 6, "fill": {"color": colour}, "border": {"color": colour}}
         return drawn | {"line": {"color": colour, "width": 2}, "marker": marker}
     if chart.kind == "bar":
-        drawn["data_labels"] = {"value": True, "num_format": "0.0%" if chart.shares else "0.00"}
+        drawn["data_labels"] = {"value": True, "num_format": "0.0%;;" if chart.shares else "0.00"}
     return drawn | {"fill": {"color": colour}, "gap": 40}

@@ -115,6 +115,7 @@ _WIDTHS: dict[str, list[tuple[int, int, float]]] = {
     "attention": [(1, 16_383, 8)],  # patterns are nearly square
     "next": [(1, 16_383, 7.3)],  # so that the chart is on the first screen
 }
+_REASON = 46.0  # points: three lines that say why there is no answer
 _SQUARE = 24  # points: the height of a row of a pattern
 _TABS = {"stage": "#A9D08E", "parameters": "#9DC3E6"}
 _PROMPT, _PICTURES, _CHECKS = "#FFD966", "#B4A7D6", "#7F7F7F"
@@ -188,6 +189,8 @@ def _fold(ws: Any, sheet: Sheet) -> None:
     tall = {r for box in sheet.square for r in range(box.row, box.row + box.rows)}
     high = {cell.row: spread(sheet, cell)[1] for cell in sheet.cells if cell.style in LINE}
     high |= dict.fromkeys(tall, float(_SQUARE))
+    if sheet.tab.lesson == "prompt":
+        high |= {cell.row: _REASON for cell in sheet.cells if cell.style is Style.PROBLEM}
     for r in sorted(folds | high.keys()):
         ws.set_row(r, high.get(r), None, {"level": 1} if r in folds else {})
 
