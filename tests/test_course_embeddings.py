@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+import subprocess
 from collections.abc import Iterator
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import xlsxwriter
 
 from sheetgpt.course.build import Written, build_course
 from sheetgpt.course.catalog import chosen
+from sheetgpt.engines.libreoffice import find
 from sheetgpt.engines.session import Session
 from sheetgpt.models.weights import find_model
 from sheetgpt.plan.plan import Role
+from sheetgpt.sheet.cells import Style
 from sheetgpt.sheet.grid import CellError
+from sheetgpt.sheet.looks import FORMATS
 
 PLAIN = ("houses", "island", "king", "capitals", "cooccur", "squeeze", "order", "circle")
 MODEL = ("analogies", "cosine", "cloud")  # that read the model's matrices
@@ -305,3 +311,17 @@ def test_no_single_0_makes_an_error(plain: Book) -> None:
         at = {name: divmod(i, plan[name].shape[1]) for name in names if i < size[name]}
         plain.type({f"{name}[{r},{c}]": 0.0 for name, (r, c) in at.items()})
         assert wrong(plain) == [], i
+
+
+_AS_SHOWN = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true"
+
+
+@pytest.mark.skipif(find() is None, reason="libreoffice is not installed")
+def test_a_cosine_below_0_shows_its_sign(tmp_path: Path) -> None:
+    """As LibreOffice prints it; -2 is no cosine."""
+    with xlsxwriter.Workbook(tmp_path / "signs.xlsx") as book:
+        look = book.add_format(FORMATS[Style.COSINE])
+        book.add_worksheet().write_row(0, 0, [-1, -0.25, 0, 0.857, 1, -2], look)
+    headless = [str(find()), f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless"]
+    subprocess.run([*headless, "--convert-to", _AS_SHOWN, "--outdir", tmp_path, tmp_path / "signs.xlsx"], check=True)
+    assert (tmp_path / "signs.csv").read_text().strip() == "-1.000,-0.250,0.000,0.857,1.000,"

@@ -32,6 +32,8 @@ COMMANDS = {
     "recalc": ("sheetgpt.cli.recalc", "Type values into a workbook and compute every formula anew."),
     "generate": ("sheetgpt.cli.text", "Continue a prompt, token by token."),
     "tokens": ("sheetgpt.cli.text", "Cut a prompt into tokens."),
+    "near": ("sheetgpt.cli.near", "Tell the tokens nearest to a token, by cosine and by distance."),
+    "analogy": ("sheetgpt.cli.near", "Tell which token is to C as B is to A."),
     "explain": ("sheetgpt.cli.explain", "Tell of a place: its shape, formula, meaning and inputs."),
     "engines": ("sheetgpt.cli.explain", "List the programs that can recalculate a workbook."),
     "weights": ("sheetgpt.cli.weights", "Import, fetch, export models, and look at them."),
