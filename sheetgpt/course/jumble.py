@@ -33,7 +33,7 @@ def add(p: Plan) -> Sequence[Band]:
     _shuffled(p)
     _merged(p)
     bands = [
-        _band("text", "seed"),
+        _band("seed", "text"),
         _band("name", "tokens", "letters", "per_letter", room=13),
         _band("cut"),
         _band("letter", "mixed", "code", "kind", "begins", "ends", "word", "chance", "key", "sorted", "source"),

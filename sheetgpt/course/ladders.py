@@ -51,8 +51,8 @@ def add(p: Plan) -> Sequence[Band]:
     strange = own('SUMPRODUCT((LEN({0:row})>1)*({1:row}<0))', _strange, p["ladders.token"], p["ladders.id"],
                   shape=(N, 1), kind="cse", said="((len(token) > 1) & (id < 0)).sum(axis=1)")  # fmt: skip
     table_band = _band("rank", "first", "second", "joined")
-    given = _band("clean", "start", "again", "letter")
-    return [_band("word"), *result, *bands, given, table_band, light(p, "ladders", back, strange)]
+    given = [_band("clean", "start", "again", "letter"), _band("row"), _band("code")]
+    return [_band("word"), *result, *bands, *given, table_band, light(p, "ladders", back, strange)]
 
 
 def _band(*names: str) -> Band:
@@ -124,7 +124,7 @@ def _result(p: Plan, spelled: Expr) -> list[Band]:
     p("ladders.id", ids)
     p("ladders.count", own('COUNTIF({0:row},">=0")', lambda c: (c >= 0).sum(axis=1)[:, None], code, shape=(N, 1),
                            said="(code >= 0).sum(axis=1)"))  # fmt: skip
-    return [_band("count", "token"), _band("id"), _band("step", "made", "taken"), _band("row"), _band("code")]
+    return [_band("count", "token"), _band("id"), _band("step", "made", "taken")]
 
 
 def _ids(row: Numbers, code: Numbers, rank: Numbers, token: Texts) -> Numbers:

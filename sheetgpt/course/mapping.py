@@ -73,7 +73,10 @@ MAPPING = Demo(
             "scatter",
             "Three words as arrows",
             "mapping.vector",
-            tuple(Line(f"=mapping.word[{i},0]", f"mapping.y[,{i}]", f"mapping.x[,{i}]", joined=True) for i in range(N)),
+            (
+                *(Line(f"=mapping.word[{i},0]", f"mapping.y[0,{i}]", f"mapping.x[0,{i}]") for i in range(N)),
+                *(Line(word, f"mapping.y[,{i}]", f"mapping.x[,{i}]", joined=True) for i, word in enumerate(TABLE)),
+            ),
             "first number",
             "second number",
         ),

@@ -89,10 +89,10 @@ def _links(course: Course, tab: Tab) -> Iterator[Cell]:
 
 def _lesson(course: Course, tab: Tab, demo: Demo, env: Env) -> Sheet:
     cells, masses = list(_head(course, tab)), list[Mass]()
-    columns, rows = headings(tab, "columns"), headings(tab, "rows")
+    columns, rows, said = headings(tab, "columns"), headings(tab, "rows"), set[str]()
     for band in tab.bands:
         boxes = [course.layout.ranges[name] for name in band.names]
-        cells += _band_text(course, tab, boxes)
+        cells += _band_text(course, tab, boxes, said)
         for box in boxes:
             cells += _above(course, box, columns.get(box.name), env)
             for part in _filled(course, demo, box, env):
@@ -117,14 +117,16 @@ def _marked(box: Range, where: str) -> tuple[Range, str]:
     return box, where.format(r=f"ROW()-{box.row + 1}", c=f"COLUMN()-{box.col + 1}")
 
 
-def _band_text(course: Course, tab: Tab, boxes: list[Range]) -> Iterator[Cell]:
-    """Names, meanings, formulas, numpy lines: four rows above the headings."""
+def _band_text(course: Course, tab: Tab, boxes: list[Range], said: set[str]) -> Iterator[Cell]:
+    """Names, meanings, formulas, numpy lines: four rows above the headings; of bands alike only the first says all."""
     top, words = boxes[0].row - ABOVE, course.words(tab)
     for box in boxes:
         yield text(top, box.col, box.name.partition(".")[2], Style.NAME)
-    yield text(
-        top + 1, boxes[0].col, "  ".join(filter(None, (words.meaning(box.name) for box in boxes))), Style.MEANING
-    )
+    meaning = "  ".join(filter(None, (words.meaning(box.name) for box in boxes)))
+    if meaning in said:
+        return
+    said.add(meaning)
+    yield text(top + 1, boxes[0].col, meaning, Style.MEANING)
     computed = [box for box in boxes if course.plan[box.name].args]
     if computed:
         yield text(top + 2, boxes[0].col, "    ".join(_formula_of(course, box) for box in computed), Style.CODE)

@@ -59,7 +59,7 @@ def add(p: Plan) -> Sequence[Band]:
     sizes = (len(KNOWN) + 1, SPACE_ID + 1, BYTES + M)
     p.constant("tokenizers.size", [[float(n)] for n in sizes], (3, 1))
     first = [
-        _band("text", "clean"),
+        _band("text"),
         _band("name", "rows", "lost", "size", room=13),
     ]
     tallies = _band(*(f"{x}_{y}" for y in ("rows", "lost") for x in ("word", "letter", "piece")))
@@ -135,7 +135,8 @@ def _pieces(p: Plan) -> list[Band]:
     p("tokenizers.last", own(f"{{0:cell {M - 1},0}}&\"\"", lambda x: x[-1:], after, shape=(1, 1), said="after[-1]",
                              text=True))  # fmt: skip
     p("tokenizers.again", without_dots(p["tokenizers.last"]))
-    return [_cut(p, made), _band("rank", "first", "second", "made", "after"), _band("marked"), _band("sign"),
+    return [_cut(p, made), _band("rank", "first", "second", "made", "after"), _band("clean"),
+        _band("marked"), _band("sign"),
             _band("start"), _band("last"), _band("again")]  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def _back(length: Numbers, turn: Numbers) -> Numbers:
     return np.hstack([length * np.cos(turn), length * np.sin(turn)])
 
 
+TIPS = tuple(Line(f"=vectors.name[{i},0]", f"vectors.y[0,{i}]", f"vectors.x[0,{i}]") for i in range(N))
 VECTORS = Demo(
     "vectors",
     "Vectors",
@@ -80,7 +81,7 @@ VECTORS = Demo(
             "scatter",
             "Vectors as points",
             "vectors.turn",
-            tuple(Line(f"=vectors.name[{i},0]", f"vectors.y[0,{i}]", f"vectors.x[0,{i}]") for i in range(N)),
+            TIPS,
             "first number",
             "second number",
         ),
@@ -88,7 +89,7 @@ VECTORS = Demo(
             "scatter",
             "The same vectors as arrows from the origin",
             "vectors.y",
-            tuple(Line(f"=vectors.name[{i},0]", f"vectors.y[,{i}]", f"vectors.x[,{i}]", joined=True) for i in range(N)),
+            (*TIPS, *(Line(name, f"vectors.y[,{i}]", f"vectors.x[,{i}]", joined=True) for i, name in enumerate(NAMES))),
             "first number",
             "second number",
         ),
