@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from sheetgpt.course.book import Course
 from sheetgpt.course.build import Written
 from sheetgpt.course.demo import Demo
 from sheetgpt.course.sheets import names_of, sheets
+from sheetgpt.engines import ENGINES
 from sheetgpt.engines.base import Values
 from sheetgpt.engines.session import Session
 from sheetgpt.models.weights import find_model
@@ -19,9 +21,14 @@ from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.grid import CellError
 from sheetgpt.sheet.layout import Range
 from sheetgpt.sheet.xlsx import write
+from tests.office import changed
 from tests.test_tries import spot
 
-SILLY = (0.0, -3.0, 0.5, 1e6)
+SILLY = (0.0, -3.0, 0.5, 1e6, -1e6)
+
+needs_office = pytest.mark.skipif(
+    ENGINES["libreoffice"].version() is None, reason=f"libreoffice is not installed: {ENGINES['libreoffice'].hint()}"
+)
 
 
 class Knobs:
@@ -67,15 +74,28 @@ class Knobs:
         plan = self.written[demo.name].course.plan
         return [name for name in plan if plan.roles[name] is Role.KNOB and name not in plan.text]
 
-    def errors(self, demo: Demo) -> Iterator[str]:
-        """Each knob turned to silly numbers, and all of them at once: what becomes an error, and lights that go out."""
+    def turns(self, demo: Demo) -> list[dict[str, float]]:
+        """Each knob turned to silly numbers, one cell of it alone, and all knobs at once."""
         knobs = self.of(demo)
-        turns = [{knob: value} for knob in knobs for value in SILLY]
-        for turn in (*turns, *(dict.fromkeys(knobs, value) for value in (0.0, -3.0))):
+        alone = [{f"{knob}[0,{self.box(knob).cols - 1}]": 2.5} for knob in knobs]
+        at_once = [dict.fromkeys(knobs, value) for value in (0.0, -3.0)]
+        return [{knob: value} for knob in knobs for value in SILLY] + alone + at_once
+
+    def errors(self, demo: Demo) -> Iterator[str]:
+        """What becomes an error by these turns in IronCalc, and lights that go out."""
+        for turn in self.turns(demo):
             cells = self.turned(demo.name, turn)[demo.tab]
             yield from (f"{turn}: {at}" for at, value in cells.items() if isinstance(value, CellError))
             if self.texts(f"{demo.name}.light", turn) != ["OK"]:
                 yield f"{turn}: {demo.name}.light"
+
+    def office_errors(self, demo: Demo) -> Iterator[str]:
+        """The same in LibreOffice, where what overflows is an error."""
+        turns, light = self.turns(demo), spot(f"{demo.name}.light")
+        rounds = [({spot(knob): value for knob, value in turn.items()}, [light]) for turn in turns]
+        for turn, change in zip(turns, changed(self.written[demo.name].path, rounds), strict=True):
+            if change.errors or change.after[light] != [["OK"]]:
+                yield f"{turn}: {change.errors} {change.after[light]}"
 
     def _cells(self, name: str) -> Iterator[tuple[int, int]]:
         place, box = spot(name), self.box(name)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from sheetgpt.course.context import CONTEXT
+from sheetgpt.course.demo import Demo
 from sheetgpt.course.gravity import GRAVITY
 from sheetgpt.course.mask import MASK
 from sheetgpt.course.onehead import ONEHEAD
 from sheetgpt.course.translate import TRANSLATE
-from tests.knobs import Knobs
+from tests.knobs import Knobs, needs_office
 
 PART = (ONEHEAD, MASK, GRAVITY, TRANSLATE, CONTEXT)
 
@@ -23,9 +24,15 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Knobs:
 
 
 @pytest.mark.parametrize("demo", PART, ids=[demo.name for demo in PART])
-def test_no_knob_makes_an_error_or_breaks_a_law(demo, book: Knobs) -> None:
+def test_no_knob_makes_an_error_or_breaks_a_law(demo: Demo, book: Knobs) -> None:
     assert len(book.of(demo)) >= 2
     assert list(book.errors(demo)) == []
+
+
+@needs_office
+@pytest.mark.parametrize("demo", PART, ids=[demo.name for demo in PART])
+def test_nor_does_it_in_libreoffice(demo: Demo, book: Knobs) -> None:
+    assert list(book.office_errors(demo)) == []
 
 
 def shares(scores: list[float]) -> list[float]:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from sheetgpt.course.backprop import BACKPROP
+from sheetgpt.course.demo import Demo
 from sheetgpt.course.hiker import HIKER
 from sheetgpt.course.layer import LAYER
 from sheetgpt.course.neuron import NEURON
 from sheetgpt.course.parabola import PARABOLA
 from sheetgpt.course.product import PRODUCT
 from sheetgpt.course.zoo import ZOO
-from tests.knobs import Knobs
+from tests.knobs import Knobs, needs_office
 
 PART = (NEURON, ZOO, PRODUCT, LAYER, PARABOLA, HIKER, BACKPROP)
 
@@ -26,9 +27,15 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Knobs:
 
 
 @pytest.mark.parametrize("demo", PART, ids=[demo.name for demo in PART])
-def test_no_knob_makes_an_error_or_breaks_a_law(demo, book: Knobs) -> None:
+def test_no_knob_makes_an_error_or_breaks_a_law(demo: Demo, book: Knobs) -> None:
     assert len(book.of(demo)) >= 2
     assert list(book.errors(demo)) == []
+
+
+@needs_office
+@pytest.mark.parametrize("demo", PART, ids=[demo.name for demo in PART])
+def test_nor_does_it_in_libreoffice(demo: Demo, book: Knobs) -> None:
+    assert list(book.office_errors(demo)) == []
 
 
 # ---- neuron, zoo, product, layer ---------------------------------------------------------------------------
@@ -41,6 +48,8 @@ def test_a_neuron_adds_up_and_fires_beyond_its_threshold(book: Knobs) -> None:
     assert (book.at("neuron.fires"), book.at("neuron.out")) == (1, pytest.approx(0.4))
     silent = {"neuron.threshold": 0.95}
     assert (book.at("neuron.fires", silent), book.at("neuron.out", silent)) == (0, 0)
+    alone, free = {"neuron.x[1,0]": 0.0}, {"neuron.x[1,0]": 0.0, "neuron.x[2,0]": 0.0}  # as the lesson's answer says
+    assert (book.at("neuron.fires", alone), book.at("neuron.fires", free)) == (0, 1)
     just = {"neuron.x": 1.0, "neuron.w": 0.25, "neuron.threshold": 0.75}  # reached, not passed
     assert (book.at("neuron.fires", just), book.at("neuron.out", just)) == (0, 0)
     axis = book.given("neuron.axis")[:, 0].tolist()

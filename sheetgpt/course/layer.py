@@ -12,6 +12,7 @@ from sheetgpt.course.demo import Demo, Line, Plot, band, light
 from sheetgpt.plan.ops import Expr
 from sheetgpt.plan.own import own
 from sheetgpt.plan.plan import Plan
+from sheetgpt.sheet.cells import Style
 from sheetgpt.sheet.layout import Band
 
 AT = "layer"
@@ -85,4 +86,5 @@ LAYER = Demo(
             shares=False,
         ),
     ),
+    styles=dict.fromkeys((f"{AT}.x", f"{AT}.w", f"{AT}.b"), Style.TYPED),
 )

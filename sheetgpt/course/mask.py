@@ -42,7 +42,7 @@ def add(p: Plan) -> Sequence[Band]:
         band(AT, "pattern", "total"),
         band(AT, "guess", "peek", "ahead", room=15),
     ]
-    hidden = apply("where", on, ahead, 0)
+    hidden = apply("where", apply("eq", on, 0), 0, ahead)
     return [*bands, light(p, AT, total - 1, hidden, apply("where", apply("lt", ahead, peek), 1, 0))]
 
 

@@ -131,6 +131,7 @@ ONEHEAD = Demo(
     ),
     styles={
         f"{AT}.pick": Style.KNOB,
+        **dict.fromkeys((f"{AT}.{name}" for name in ("x", "wq", "wk", "wv", "vector")), Style.TYPED),
         f"{AT}.row": Style.WHOLE,
         f"{AT}.pattern": Style.SHARE,
         f"{AT}.share": Style.SHARE,
