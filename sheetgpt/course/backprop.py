@@ -126,7 +126,7 @@ BACKPROP = Demo(
     AT,
     "Backpropagation",
     "Perceptron and learning",
-    (0, 18),
+    (0, 14),
     add,
     plots=(
         Plot(

@@ -74,7 +74,7 @@ CONTEXT = Demo(
     AT,
     "Context",
     "Attention",
-    (0, 10),
+    (0, 8),
     add,
     plots=(
         Plot(

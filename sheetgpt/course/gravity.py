@@ -107,7 +107,7 @@ GRAVITY = Demo(
     AT,
     "Gravity",
     "Attention",
-    (4, 10),
+    (4, 8),
     add,
     plots=(Plot("scatter", "Where moves is pulled", f"{AT}.part", _points(), size=(520, 330)),),
     styles={

@@ -145,7 +145,7 @@ HIKER = Demo(
     AT,
     "Foggy hiker",
     "Perceptron and learning",
-    (5, 15),
+    (5, 12),
     add,
     plots=(
         Plot(

@@ -72,7 +72,7 @@ LAYER = Demo(
     AT,
     "Layer as matrix",
     "Perceptron and learning",
-    (3, 8),
+    (3, 6),
     add,
     plots=(
         Plot(

@@ -70,7 +70,7 @@ MASK = Demo(
     AT,
     "Mask",
     "Attention",
-    (4, 12),
+    (4, 10),
     add,
     plots=(
         Plot(

@@ -75,7 +75,7 @@ NEURON = Demo(
     AT,
     "Neuron",
     "Perceptron and learning",
-    (5, 12),
+    (5, 10),
     add,
     plots=(
         Plot(

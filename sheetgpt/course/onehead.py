@@ -114,7 +114,7 @@ ONEHEAD = Demo(
     AT,
     "One head by hand",
     "Attention",
-    (6, 25),
+    (6, 18),
     add,
     plots=(
         Plot(

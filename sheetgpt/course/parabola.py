@@ -175,7 +175,7 @@ PARABOLA = Demo(
     AT,
     "Parabola",
     "Perceptron and learning",
-    (5, 15),
+    (5, 10),
     add,
     plots=(
         _curve("n neurons by the rule", "errors", _line("n neurons", "curve")),

@@ -60,7 +60,7 @@ PRODUCT = Demo(
     AT,
     "Matrix product",
     "Perceptron and learning",
-    (3, 10),
+    (3, 8),
     add,
     styles={
         **dict.fromkeys((f"{AT}.left", f"{AT}.right"), Style.TYPED),

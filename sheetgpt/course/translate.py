@@ -76,7 +76,7 @@ TRANSLATE = Demo(
     AT,
     "Translate",
     "Attention",
-    (0, 12),
+    (0, 10),
     add,
     plots=(
         Plot(

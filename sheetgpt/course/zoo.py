@@ -65,7 +65,7 @@ ZOO = Demo(
     AT,
     "Zoo of bends",
     "Perceptron and learning",
-    (2, 10),
+    (2, 6),
     add,
     plots=(
         Plot(
