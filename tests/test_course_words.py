@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from sheetgpt.course import tokenizers
+from sheetgpt.course.bpelearn import PASSES
 from sheetgpt.course.build import Written, build_course
 from sheetgpt.course.catalog import chosen
 from sheetgpt.course.ladders import TABLE
+from sheetgpt.course.verify import verify_course
 from sheetgpt.engines.session import Session
 from sheetgpt.models.weights import find_model
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.grid import CellError
 from sheetgpt.sheet.lower import Range
+from sheetgpt.sheet.readback import read
 
 NAMES = ("idea", "vectors", "mapping", "sky", "tokenizers", "bpelearn", "ladders", "strawberry", "jumble", "cost")
 TEN = ["es", "est", "est_", "lo", "low", "ne", "new", "newest_", "low_", "wi"]
@@ -91,6 +94,18 @@ def written_given(written: Written) -> dict[str, np.ndarray]:
 @pytest.fixture
 def sheet(written: Written, session: Session) -> Sheet:
     return Sheet(written, session)
+
+
+def test_a_third_engine_agrees(written: Written) -> None:
+    report = verify_course(written.path, "formulas")
+    assert (report.exit_code, report.faults) == (0, [])
+    assert report.cells_checked > 4_000
+
+
+def test_of_bands_alike_the_first_says_what_they_are(written: Written) -> None:
+    texts = [str(value) for value in read(written.path).sheets["BPE learn"].values.values()]
+    assert sum(text.startswith("pass") and text.endswith(".symbols") for text in texts) == PASSES
+    assert sum("How often each symbol and its right neighbour" in text for text in texts) == 1
 
 
 # ---- idea, vectors, mapping, sky -------------------------------------------------------------------------
