@@ -70,9 +70,10 @@ def test_it_is_small_and_holds_nothing_volatile(course: Written) -> None:
 
 
 @pytest.mark.parametrize("demo", DEMOS, ids=NAMES)
-def test_a_wrong_formula_is_caught_where_it_is(demo: Demo, course: Written, session: Session) -> None:
-    """The first formula of some places is changed, and the place is named."""
-    book, plan = read(course.path), course.course.plan
+def test_a_wrong_formula_is_caught_where_it_is(demo: Demo, tmp_path: Path) -> None:
+    """The first formula of some places is changed, and the place is named; of a book of this lesson alone."""
+    course = build_course((demo,), find_model("fable"), tmp_path / "course.xlsx")
+    session, book, plan = Session(course.path), read(course.path), course.course.plan
     computed = [n for n in plan if n.startswith(f"{demo.name}.") and plan[n].args and not plan.is_view(n)]
     tried = 0
     for name in computed[:: max(1, len(computed) // 3)]:
@@ -89,11 +90,6 @@ def test_a_wrong_formula_is_caught_where_it_is(demo: Demo, course: Written, sess
         assert (faults[0].place, faults[0].cell) == (name, a1(box.row + f.r, box.col + f.c))
         tried += 1
     assert tried > 0
-
-
-@pytest.fixture(scope="module")
-def session(course: Written) -> Session:
-    return Session(course.path)
 
 
 # ---- tries -----------------------------------------------------------------------------------------------
