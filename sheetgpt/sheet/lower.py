@@ -419,6 +419,8 @@ class _Spot:
 
 def _reads_above(expr: Expr) -> bool:
     """Whether a cell reads the cell above it."""
+    if expr.op == "own":
+        return expr.shape[0] > 1 and ":up}" in own_of(expr).template(1, 0)
     return expr.op in _FROM_ABOVE or any(a.name is None and _reads_above(a) for a in expr.args)
 
 
