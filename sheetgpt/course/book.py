@@ -25,6 +25,7 @@ from sheetgpt.sheet.slots import Slots
 CARD_NAME = "sheetgpt.course"  # defined name of the cell that tells which lessons these are
 FORMAT = 1
 ABOVE = 6  # rows of text above a band: names, meanings, formulas, numpy lines, headings, ruler
+CHARS = 12  # of a text that a column has room for
 CONTENTS = Tab("Contents", "course/contents")
 ANSWERS = Tab("Answers", "course/answers")
 Env = dict[str, NDArray[Any]]
@@ -119,8 +120,16 @@ def _placed(tab: Tab, plan: Plan) -> Iterator[Range]:
         for name in band.names:
             rows, cols = plan[name].shape
             yield Range(name, tab.name, top, col, rows, cols)
-            col += cols + (not band.touching)  # names are short
+            col += cols - 1 + _width(plan, name) + (not band.touching)  # names are short
         top += max(band.room, *(plan[name].shape[0] for name in band.names)) + 1
+
+
+def _width(plan: Plan, name: str) -> int:
+    """How many columns a place's last column reaches over: texts that are given may be long."""
+    start = plan.starts.get(name)
+    if name not in plan.text or not isinstance(start, Sequence) or isinstance(start, str):
+        return 1
+    return max(1, *(-(-len(str(row[-1])) // CHARS) for row in start))
 
 
 def _tab(demo: Demo, found: Sequence[Band], plan: Plan) -> Tab:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from sheetgpt.course.analogies import ANALOGIES
 from sheetgpt.course.backprop import BACKPROP
+from sheetgpt.course.bestof import BESTOF
+from sheetgpt.course.bigram import BIGRAM
 from sheetgpt.course.bpelearn import BPELEARN
 from sheetgpt.course.capitals import CAPITALS
 from sheetgpt.course.circle import CIRCLE
@@ -17,6 +19,7 @@ from sheetgpt.course.cosine import COSINE
 from sheetgpt.course.cost import COST
 from sheetgpt.course.demo import Demo
 from sheetgpt.course.entropy import ENTROPY
+from sheetgpt.course.experts import EXPERTS
 from sheetgpt.course.gravity import GRAVITY
 from sheetgpt.course.hiker import HIKER
 from sheetgpt.course.houses import HOUSES
@@ -28,16 +31,22 @@ from sheetgpt.course.ladders import LADDERS
 from sheetgpt.course.layer import LAYER
 from sheetgpt.course.mapping import MAPPING
 from sheetgpt.course.mask import MASK
+from sheetgpt.course.maze import MAZE
 from sheetgpt.course.neuron import NEURON
 from sheetgpt.course.onehead import ONEHEAD
 from sheetgpt.course.order import ORDER
 from sheetgpt.course.parabola import PARABOLA
+from sheetgpt.course.pipeline import PIPELINE
+from sheetgpt.course.preference import PREFERENCE
 from sheetgpt.course.product import PRODUCT
+from sheetgpt.course.prompts import PROMPTS
 from sheetgpt.course.sky import SKY
+from sheetgpt.course.songs import SONGS
 from sheetgpt.course.squeeze import SQUEEZE
 from sheetgpt.course.strawberry import STRAWBERRY
 from sheetgpt.course.temperature import TEMPERATURE
 from sheetgpt.course.tokenizers import TOKENIZERS
+from sheetgpt.course.training import TRAINING
 from sheetgpt.course.translate import TRANSLATE
 from sheetgpt.course.vectors import VECTORS
 from sheetgpt.course.zoo import ZOO
@@ -78,6 +87,15 @@ DEMOS: tuple[Demo, ...] = (
     HIKER,
     BACKPROP,
     ENTROPY,
+    TRAINING,
+    PIPELINE,
+    PROMPTS,
+    PREFERENCE,
+    MAZE,
+    BESTOF,
+    EXPERTS,
+    SONGS,
+    BIGRAM,
     TEMPERATURE,
 )
 

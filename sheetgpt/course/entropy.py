@@ -91,7 +91,7 @@ ENTROPY = Demo(
     "entropy",
     "Cross-entropy",
     "Perceptron and learning",
-    (0, 12),
+    (0, 4),
     add,
     plots=(
         Plot(

@@ -118,7 +118,7 @@ TEMPERATURE = Demo(
     "temperature",
     "Temperature",
     "Temperature",
-    (8, 20),
+    (4, 4),
     add,
     plots=(
         Plot(

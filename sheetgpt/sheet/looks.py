@@ -113,6 +113,7 @@ _WIDTHS: dict[str, list[tuple[int, int, float]]] = {
     ],
     "parameters": [(0, 0, 24), (3, 3, 14), (7, 7, 28), (8, 9, 68)],
     "attention": [(1, 16_383, 8)],  # patterns are nearly square
+    "course/maze": [(1, 99, 8)],
     "next": [(1, 16_383, 7.3)],  # so that the chart is on the first screen
 }
 _REASON = 46.0  # points: three lines that say why there is no answer
