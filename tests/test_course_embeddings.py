@@ -23,7 +23,7 @@ from sheetgpt.sheet.cells import Style
 from sheetgpt.sheet.grid import CellError
 from sheetgpt.sheet.looks import FORMATS
 
-PLAIN = ("houses", "island", "king", "capitals", "cooccur", "squeeze", "order", "circle")
+PLAIN = ("houses", "island", "king", "capitals", "cooccur", "squeeze", "learn", "order", "circle")
 MODEL = ("analogies", "cosine", "cloud")  # that read the model's matrices
 
 
@@ -223,6 +223,36 @@ def test_two_columns_are_those_of_an_svd(book: Book) -> None:
     assert near(book["squeeze.again"], u[:, :2] * sizes[:2] @ vt[:2], 7)
     assert near(book["squeeze.lost"], (sizes[2:] ** 2).sum(), 7)
     assert near(book["squeeze.kept"], (sizes[:2] ** 2).sum() / (sizes**2).sum())
+
+
+def test_a_random_table_learns_the_last_words(book: Book) -> None:
+    """E20 to E22: the last word removed; haircut at random; gradient descent in plain numpy, by numeric differences."""
+    words = book["learn.word"][:, 0].tolist()
+    passages = [[word for word in row if word] for row in book["learn.passage"].tolist()]
+    pairs = [(words.index(row[-2]), words.index(row[-1])) for row in passages]
+    assert passages[0][-2:] == ["moves", "quickly"]
+    assert book["learn.before"][0, 0] == "haircut"
+    assert book["learn.after"][0, 0] == "quickly"
+
+    def loss(table: np.ndarray) -> float:
+        chances = np.exp(table) / np.exp(table).sum(axis=1, keepdims=True)
+        return float(-sum(math.log(chances[pair]) for pair in pairs))
+
+    table, losses = np.array(book["learn.table.none"], float), []
+    for step in ("one", "two", "three", "four", "five"):
+        losses.append(loss(table) / len(pairs))
+        slope = np.zeros_like(table)
+        for at in np.ndindex(table.shape):
+            up, down = table.copy(), table.copy()
+            up[at], down[at] = up[at] + 1e-5, down[at] - 1e-5
+            slope[at] = (loss(up) - loss(down)) / 2e-5
+        table = table - 2.0 * slope
+        assert near(book[f"learn.table.{step}"], table, 7)
+    losses.append(loss(table) / len(pairs))
+    assert near(book["learn.loss"][:, 0], losses, 7)
+    assert sorted(losses, reverse=True) == losses
+    paris, cold = book["learn.chance.five"][1:3, 0]  # both follow "is", so neither can pass a half
+    assert 0.4 < cold < paris < 0.5
 
 
 # ---- positions -------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from sheetgpt.course.jumble import JUMBLE
 from sheetgpt.course.king import KING
 from sheetgpt.course.ladders import LADDERS
 from sheetgpt.course.layer import LAYER
+from sheetgpt.course.learn import LEARN
 from sheetgpt.course.mapping import MAPPING
 from sheetgpt.course.mask import MASK
 from sheetgpt.course.maze import MAZE
@@ -71,6 +72,7 @@ DEMOS: tuple[Demo, ...] = (
     COOCCUR,
     COSINE,
     SQUEEZE,
+    LEARN,
     ORDER,
     CIRCLE,
     CLOUD,

@@ -32,9 +32,9 @@ def add(p: Plan) -> Sequence[Band]:
     lacking = p("king.lacking", apply("sum", apply("where", row < 0, 1, 0)))
     p("king.answer", apply("where", 0 < lacking, "no answer", apply("pick", p["king.text"], 1)))
     bands = [
+        Band(("king.asked", "king.vector", "king.said", "king.answer"), touching=True),
         Band(("king.word", "king.table", "king.distance", "king.row"), touching=True, room=15),
-        Band(("king.asked", "king.vector", "king.found", "king.said"), touching=True),
-        Band(("king.target", "king.answer", "king.lacking")),
+        Band(("king.target", "king.found", "king.lacking")),
         listed,
         Band(("king.path",)),
     ]
