@@ -154,7 +154,7 @@ BESTOF = Demo(
     "bestof",
     "Best of n",
     "From predictor to assistant",
-    (3, 4),
+    (0, 4),
     add,
     plots=(
         Plot(

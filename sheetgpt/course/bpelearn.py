@@ -162,7 +162,7 @@ BPELEARN = Demo(
     "bpelearn",
     "BPE learn",
     "Tokenization",
-    (8, 25),
+    (8, 20),
     add,
     plots=(
         Plot(

@@ -91,7 +91,7 @@ COOCCUR = Demo(
     "cooccur",
     "Company",
     "Embeddings",
-    (0, 20),
+    (0, 15),
     add,
     plots=(
         Plot(

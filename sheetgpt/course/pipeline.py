@@ -106,7 +106,7 @@ PIPELINE = Demo(
     "pipeline",
     "Four steps",
     "From predictor to assistant",
-    (3, 4),
+    (2, 4),
     add,
     plots=(
         Plot(

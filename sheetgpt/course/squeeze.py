@@ -86,7 +86,7 @@ SQUEEZE = Demo(
     "squeeze",
     "Squeeze",
     "Embeddings",
-    (0, 20),
+    (0, 15),
     add,
     plots=(
         Plot(

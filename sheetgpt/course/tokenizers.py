@@ -180,7 +180,7 @@ TOKENIZERS = Demo(
     "tokenizers",
     "Tokenizers",
     "Tokenization",
-    (6, 20),
+    (6, 18),
     add,
     plots=(
         Plot(
