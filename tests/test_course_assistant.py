@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from functools import cached_property
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,20 @@ from sheetgpt.course.bigram import READ, TEXT, TOLD
 from sheetgpt.course.book import Course
 from sheetgpt.course.build import build_course
 from sheetgpt.course.catalog import chosen
+from sheetgpt.course.demo import Demo
 from sheetgpt.course.prompts import ASKED
 from sheetgpt.engines.session import Session
 from sheetgpt.generate import generate, generate_ids
 from sheetgpt.models.reference import forward
 from sheetgpt.models.weights import Weights, find_model
-from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.grid import CellError, Value
+from tests.knobs import Knobs, needs_office
 
 LESSONS = (
     "entropy", "training", "pipeline", "prompts", "preference", "maze", "bestof", "experts", "songs", "bigram",
     "temperature",
 )  # fmt: skip
+PART = chosen(LESSONS)
 RNG = np.random.default_rng(7)
 
 
@@ -35,7 +37,7 @@ class Played:
     """The lessons of this part, built once; what stands in a place after some inputs are changed, by IronCalc."""
 
     def __init__(self, path: Path) -> None:
-        self.course: Course = build_course(chosen(LESSONS), find_model("fable"), path).course
+        self.course: Course = build_course(PART, find_model("fable"), path).course
         self.given = self.course.given()
         self._session = Session(path)
 
@@ -78,19 +80,21 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Played:
 # ---- whatever is typed -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0, 2.5, 12345.0])
-def test_no_input_gives_an_error_or_breaks_a_law(value: float, play: Played) -> None:
-    """One knob of each lesson at a time, all its cells."""
-    knobs = [n for n, role in play.course.plan.roles.items() if role is Role.KNOB and n not in play.course.plan.text]
-    assert len(knobs) > 40
-    by_lesson = [[name for name in knobs if name.startswith(f"{lesson}.")] for lesson in LESSONS]
-    for turned in zip_longest(*by_lesson):
-        found = play.all({name: value for name in turned if name})
-        wrong = [place for place, cells in found.items() for v in cells.ravel() if isinstance(v, CellError)]
-        assert not wrong, (turned, wrong)
-        for name in filter(None, turned):
-            lesson = name.partition(".")[0]
-            assert found[f"{lesson}.light"][0, 0] == "OK", (name, found[f"{lesson}.gap"])
+@pytest.fixture(scope="module")
+def knobs(tmp_path_factory: pytest.TempPathFactory) -> Knobs:
+    return Knobs(PART, tmp_path_factory.mktemp("knobs"))
+
+
+@pytest.mark.parametrize("demo", PART, ids=LESSONS)
+def test_no_knob_makes_an_error_or_breaks_a_law(demo: Demo, knobs: Knobs) -> None:
+    assert len(knobs.of(demo)) >= 1
+    assert list(knobs.errors(demo)) == []
+
+
+@needs_office
+@pytest.mark.parametrize("demo", PART, ids=LESSONS)
+def test_nor_does_it_in_libreoffice(demo: Demo, knobs: Knobs) -> None:
+    assert list(knobs.office_errors(demo)) == []
 
 
 @pytest.mark.parametrize("text", ["*", "THE", "~"])

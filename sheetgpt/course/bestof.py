@@ -75,7 +75,7 @@ def _best(p: Plan, prob: Expr, score: Expr, row: Expr, n: Expr) -> Expr:
     below = own(_BELOW, _below, score, row, prob, shape=(N, 1), said="prob[worse than this].sum()")
     below = p("bestof.below", below)
     atmost = p("bestof.atmost", below + prob)
-    formula = "{0:at}^{2}-{1:at}^{2}"
+    formula = "IFERROR({0:at}^{2},0)-IFERROR({1:at}^{2},0)"  # LibreOffice has an error for what is nearly 0
     said = "atmost**count - below**count"
     return p("bestof.best", own(formula, lambda a, b, k: a**k - b**k, atmost, below, count, shape=(N, 1), said=said))
 
