@@ -51,6 +51,7 @@ def oracle():
         (" quickly", [2952]),
         (" reinjury", [6865, 21871]),
         (" reindeer", [302, 521, 28153]),
+        ("TL;DR", [14990, 26, 7707]),
     ],
 )
 def test_known_ids(gpt2, text, ids):
