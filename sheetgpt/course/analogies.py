@@ -135,7 +135,7 @@ ANALOGIES = Demo(
     "analogies",
     "Real analogies",
     "Embeddings",
-    (6, 20),
+    (6, 15),
     add,
     plots=(
         Plot(

@@ -154,7 +154,7 @@ BESTOF = Demo(
     "bestof",
     "Best of n",
     "From predictor to assistant",
-    (0, 4),
+    (0, 6),
     add,
     plots=(
         Plot(

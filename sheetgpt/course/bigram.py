@@ -183,7 +183,7 @@ BIGRAM = Demo(
     "bigram",
     "Pairs of words",
     "From predictor to assistant",
-    (0, 3),
+    (0, 6),
     add,
     plots=(
         Plot(

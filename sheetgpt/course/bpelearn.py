@@ -162,7 +162,7 @@ BPELEARN = Demo(
     "bpelearn",
     "BPE learn",
     "Tokenization",
-    (8, 20),
+    (8, 16),
     add,
     plots=(
         Plot(

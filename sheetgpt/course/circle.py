@@ -80,7 +80,7 @@ CIRCLE = Demo(
     "circle",
     "Circle",
     "Positions",
-    (0, 15),
+    (0, 12),
     add,
     plots=(
         Plot(

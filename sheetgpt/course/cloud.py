@@ -98,7 +98,7 @@ CLOUD = Demo(
     "cloud",
     "Cloud",
     "Positions",
-    (4, 15),
+    (4, 12),
     add,
     plots=(
         Plot(

@@ -91,7 +91,7 @@ COOCCUR = Demo(
     "cooccur",
     "Company",
     "Embeddings",
-    (0, 15),
+    (0, 12),
     add,
     plots=(
         Plot(

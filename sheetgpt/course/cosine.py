@@ -121,7 +121,7 @@ COSINE = Demo(
     "cosine",
     "Cosine",
     "Embeddings",
-    (6, 20),
+    (6, 15),
     add,
     plots=(
         Plot(

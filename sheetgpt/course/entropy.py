@@ -91,7 +91,7 @@ ENTROPY = Demo(
     "entropy",
     "Cross-entropy",
     "Perceptron and learning",
-    (0, 4),
+    (0, 8),
     add,
     plots=(
         Plot(

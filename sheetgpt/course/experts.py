@@ -123,7 +123,7 @@ EXPERTS = Demo(
     "experts",
     "Experts",
     "From predictor to assistant",
-    (0, 3),
+    (0, 5),
     add,
     plots=(
         Plot(

@@ -146,7 +146,7 @@ LADDERS = Demo(
     "ladders",
     "Merge ladders",
     "Tokenization",
-    (4, 15),
+    (4, 12),
     add,
     styles={
         **dict.fromkeys(("ladders.id", "ladders.row", "ladders.code", "ladders.taken"), Style.SPARSE),

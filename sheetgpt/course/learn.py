@@ -152,7 +152,7 @@ LEARN = Demo(
     "learn",
     "Learning idea",
     "Embeddings",
-    (4, 15),
+    (4, 12),
     add,
     plots=(
         Plot(

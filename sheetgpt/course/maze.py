@@ -234,7 +234,7 @@ MAZE = Demo(
     "maze",
     "Maze",
     "From predictor to assistant",
-    (0, 4),
+    (0, 8),
     add,
     heat=("maze.worth",),
     styles={

@@ -114,7 +114,7 @@ ONEHEAD = Demo(
     AT,
     "One head by hand",
     "Attention",
-    (6, 18),
+    (6, 16),
     add,
     plots=(
         Plot(

@@ -90,7 +90,7 @@ ORDER = Demo(
     "order",
     "Order",
     "Positions",
-    (4, 15),
+    (4, 12),
     add,
     plots=(
         Plot(

@@ -100,7 +100,7 @@ PREFERENCE = Demo(
     "preference",
     "Preference",
     "From predictor to assistant",
-    (0, 5),
+    (0, 8),
     add,
     plots=(
         Plot(

@@ -149,7 +149,7 @@ PROMPTS = Demo(
     "prompts",
     "Prompts",
     "From predictor to assistant",
-    (0, 3),
+    (0, 6),
     add,
     plots=(
         _surprise("polite", "Surprise at each token", "plain", "with please"),

@@ -86,7 +86,7 @@ SQUEEZE = Demo(
     "squeeze",
     "Squeeze",
     "Embeddings",
-    (0, 15),
+    (0, 12),
     add,
     plots=(
         Plot(

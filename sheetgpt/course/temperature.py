@@ -118,7 +118,7 @@ TEMPERATURE = Demo(
     "temperature",
     "Temperature",
     "Temperature",
-    (4, 4),
+    (4, 12),
     add,
     plots=(
         Plot(

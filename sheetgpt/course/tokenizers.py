@@ -180,7 +180,7 @@ TOKENIZERS = Demo(
     "tokenizers",
     "Tokenizers",
     "Tokenization",
-    (6, 18),
+    (6, 14),
     add,
     plots=(
         Plot(

@@ -235,7 +235,7 @@ TRAINING = Demo(
     "training",
     "Training step",
     "Perceptron and learning",
-    (0, 6),
+    (0, 15),
     add,
     plots=(
         Plot(
