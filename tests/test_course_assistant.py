@@ -335,7 +335,10 @@ MAZES = [(RNG.random((5, 6)) < 0.35) * 1.0 for _ in range(6)]
 SNAKE = np.array([[0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0]])
 
 
-@pytest.mark.parametrize(("walls", "patience"), [*zip(MAZES, (1.0, 0.5) * 3, strict=True), (SNAKE, 0.5)], ids=range(7))
+WAYS = [*zip(MAZES, (1.0, 0.5) * 3, strict=True), (SNAKE, 0.5), (SNAKE, 1 - 1e-10)]
+
+
+@pytest.mark.parametrize(("walls", "patience"), WAYS, ids=range(8))
 def test_the_way_is_the_shortest(walls: np.ndarray, patience: float, play: Played) -> None:
     """J10 to J12."""
     knobs = {"walls": walls, "start": np.array([[4, 5]]), "goal": np.array([[0, 0]]), "patience": patience, "step": 0.5}

@@ -87,13 +87,14 @@ def _walked(p: Plan, start: Expr, goal: Expr, leads: Expr, move: Expr) -> list[B
     """The way that the arrows lead, its score, and the layout of the tab."""
     path = own(_step, _steps, start, goal, leads, move, shape=(SWEEPS + 1, 1), said=_PATH)
     path = p("maze.path", path)
-    p.counted("maze.time", range(SWEEPS + 1))
+    time = p.counted("maze.time", range(SWEEPS + 1))
     walk = own(_walk, _walks, path, shape=(R, C), said="the step at which the path comes here", text=True)
     p("maze.walk", walk)
     formula = f'IF({{0:cell {SWEEPS},0}}={{1}},COUNTIF({{0}},"<>"&{{1}}),-1)'
     count = own(formula, _count, path, goal, shape=(1, 1), said="number of steps to the goal, or -1")
     count = p("maze.count", count)
-    paid = own(_SCORE, _score, count, p["maze.cost"], p["maze.prize"], p["maze.keep"], shape=(1, 1), said=_SCORE_SAID)
+    seen = (count, p["maze.cost"], p["maze.prize"], p["maze.keep"], time)
+    paid = own(_SCORE, _score, *seen, shape=(1, 1), said=_SCORE_SAID)
     paid = p("maze.score", paid)
     promised = p("maze.promised", apply("item", p["maze.sweeps"], start, float(SWEEPS)))
     reached = apply("where", 0 <= count, promised - paid, 0.0)
@@ -124,7 +125,7 @@ _AHEAD = f"INDEX({{0}},{{1:at}}+1,{SWEEPS + 1})"
 _MOVE = "ahead.argmax(axis=1)"
 _ARROWS = "the move as an arrow; where there is a wall, the goal, or no way, a sign for that"
 _PATH = "start, then leads[cell, move[cell]] until the goal"
-_SCORE = "IF({0}<0,0,{3}^MAX(0,{0})*{2}-IF({3}=1,{1}*MAX(0,{0}),{1}*(1-{3}^MAX(0,{0}))/MAX(1E-09,1-{3})))"
+_SCORE = "IF({0}<0,0,{3}^MAX(0,{0})*{2}-{1}*SUMPRODUCT(({4}<{0})*{3}^{4}))"
 _SCORE_SAID = "keep**count * prize - cost * sum(keep**i for i in range(count))"
 
 
@@ -225,7 +226,7 @@ def _count(path: Numbers, goal: Numbers) -> Any:
     return float((path != goal).sum()) if path[-1, 0] == goal[0, 0] else -1.0
 
 
-def _score(count: Numbers, cost: Numbers, prize: Numbers, keep: Numbers) -> Any:
+def _score(count: Numbers, cost: Numbers, prize: Numbers, keep: Numbers, _: Numbers) -> Any:
     n, k = int(count[0, 0]), keep[0, 0]
     return k**n * prize[0, 0] - cost[0, 0] * sum(k**i for i in range(n)) if n >= 0 else 0.0
 
