@@ -254,6 +254,29 @@ def test_a_shared_formula_stays_with_the_cells_that_nothing_is_typed_over(tmp_pa
     )
 
 
+def sharer(at: str, text: str = "", ref: str = "") -> str:
+    area = f' ref="{ref}"' if ref else ""
+    return f'<row r="{at[1:]}"><c r="{at}"><f t="shared"{area} si="4">{text}</f></c></row>'
+
+
+@pytest.mark.parametrize(
+    ("rows", "typed", "left"),
+    [
+        (("C3*2", "A3:A4"), {0}, {1: "B2", 2: "C3*2", 3: "C4*2"}),  # the number is given anew
+        (("C3*2", "A3:A4"), {0, 2}, {1: "B2", 3: "C4*2"}),
+        (("B3", ""), {0}, {1: "B2", 2: "B3", 3: "B4"}),  # a follower says its formula, too
+        (("B3", ""), {0, 2}, {1: "B2", 3: "B4"}),
+    ],
+)
+def test_a_shared_formula_that_is_said_twice_is_the_later_from_there_on(
+    rows: tuple[str, str], typed: set[int], left: dict[int, str], tmp_path: Path
+) -> None:
+    text = sharer("A1", "B1", "A1:A2") + sharer("A2") + sharer("A3", *rows) + sharer("A4")
+    src, dst = sheet_file(tmp_path / "src.xlsx", text), tmp_path / "dst.xlsx"
+    edit(src, dst, {"one": {(row, 0): 7.0 for row in typed}}, {}, over=True)
+    assert {row: f.text for (row, _), f in read(dst).sheets["one"].formulas.items()} == left
+
+
 def test_a_shared_formula_stays_shared_where_its_first_cell_stays(tmp_path: Path) -> None:
     src, dst = sheet_file(tmp_path / "src.xlsx", SHARING), tmp_path / "dst.xlsx"
     edit(src, dst, {"one": {(1, 0): "x"}}, {}, over=True)

@@ -65,7 +65,8 @@ class Editor:
         self._formula = (-1, -1)  # where the open cell's <f> starts and ends
         self._found: list[tuple[int, int]] = []  # values of the open cell
         self._gone: dict[str, tuple[str, str]] = {}  # shared formulas whose first cell gave way: text, cell
-        self._going = ""  # the one whose text is being read
+        self._reading: str | None = None  # the shared formula whose text is being read
+        self._read = ""  # what has been read of it
         self._alone: str | None = None  # the formula of the open cell, where it shared one of those
         self._edits: list[tuple[int, int, bytes]] = []  # from, to, what stands there instead; in order
         self._buffer, self._base, self._safe = b"", 0, 0
@@ -147,12 +148,10 @@ class Editor:
         gone = self._over and not self._computed and (row, col) in self._typed  # a formula is cut as a value is
         if tag in ("v", "is", "f"):
             self._child, self._value = at, tag != "f" or gone
-        if tag == "f" and gone and attrs.get("t") == "shared" and "si" in attrs:
-            self._going = attrs["si"]
-            self._gone.setdefault(self._going, ("", self._cursor.address))
+        if tag == "f" and attrs.get("t") == "shared" and (gone or self._gone):
+            self._reading, self._read = attrs.get("si", ""), ""
             self.parser.CharacterDataHandler = self._text
         if tag == "f" and not gone:
-            self._alone = self._left_alone(attrs)
             area = row, col, row, col
             if attrs.get("t") in ("array", "dataTable"):
                 area = anchored(attrs.get("ref"), (row, col))
@@ -164,19 +163,25 @@ class Editor:
     def _text(self, text: str) -> None:
         """Text, once a shared formula gives way."""
         self._mark()
-        if self._going:
-            before, origin = self._gone[self._going]
-            self._gone[self._going] = before + text, origin
+        if self._reading is not None:
+            self._read += text
 
-    def _left_alone(self, attrs: dict[str, str]) -> str | None:
-        """The formula that a cell shares with one that has given way."""
-        text, origin = self._gone.get(attrs.get("si", ""), ("", ""))
-        if attrs.get("t") != "shared" or not text:
-            return None
-        return moved(text.removeprefix("="), origin, self._cursor.address)
+    def _said(self) -> None:
+        """At the end of a shared formula: it is what its number means from here on, or points to one that gave way."""
+        number, self._reading = self._reading, None
+        if number is None:
+            return
+        here, gone = self._cursor.address, self._value
+        if self._read and gone:
+            self._gone[number] = self._read, here
+        elif self._read:
+            self._gone.pop(number, None)
+        elif number in self._gone and not gone:
+            text, origin = self._gone[number]
+            self._alone = moved(text.removeprefix("="), origin, here)
 
     def _end(self, name: str) -> None:
-        self._going = ""
+        self._said()
         at = self._mark()
         if self._skip:
             self._skip -= 1
