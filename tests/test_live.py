@@ -201,7 +201,7 @@ NO_ANSWER = {"prompt.n": 0.0, "next.id": -1.0, "prompt.next": "", "next.text": "
 REFUSED = {
     "": "Type a prompt.",
     "the cat sat on it": "more than 16 characters",
-    "a catcatcat": "has 9 bytes, there is room for 6",
+    "a catcatcat": "has 10 bytes, there is room for 6",
     "c-a.t+h=e/c,a;t": "has at least 15 tokens, there is room for 14",
     "a\1b": "cannot be typed",
     "a\r": "cannot be typed",
