@@ -154,7 +154,7 @@ def test_learned_worked_out_and_handed_on_have_a_colour_each(live_lesson: Built,
     legend = {c.value: str(c.fill.fgColor.rgb)[2:] for row in book["Contents"].iter_rows() for c in row if c.value}
     learned = ("wte", "h0.attn.c_attn.w", "h1.mlp.c_fc.b")
     on_the_way = ("embed.token", "h0.ln_1.var", "h0.attn.qkv", "h0.mlp.pre", "h1.mlp.out", "points.gram")
-    results = ("embed.out", "h0.ln_1.out", "h0.resid_mid", "h1.resid_post", "ln_f.last", "points.x")
+    results = ("embed.out", "h0.ln_1.out", "h0.resid_mid", "h1.resid_post", "ln_f.last", "points.across")
     for words, names in (("learned", learned), ("worked out on the way", on_the_way), ("handed on", results)):
         assert {fill(book, live_lesson, name) for name in names} == {legend[words]}
     assert len({legend[words] for words in ("learned", "worked out on the way", "handed on", "given, or typed")}) == 4
