@@ -7,6 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
 from click.testing import CliRunner
 
@@ -204,6 +205,34 @@ def test_some_lessons_alone_and_an_exercise(tmp_path: Path) -> None:
     assert (report.exit_code, report.faults) == (4, [])
     result = CliRunner().invoke(main, ["verify", str(path), "--format", "json"])
     assert json.loads(result.output)["exit_code"] == 4
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [("=SQRT(SUMXMY2({row},{picked}))", 0), ("=SQRT(SUMXMY2({picked}))", 1), ("=1/0", 1), ("far", 1), (None, 4)],
+)
+def test_an_exercise_is_right_wrong_or_not_done(last: str | None, code: int, tmp_path: Path) -> None:
+    """A formula of the learner's that gives an error is no cell left blank."""
+    path, (houses,) = tmp_path / "exercise.xlsx", (demo for demo in DEMOS if demo.name == "houses")
+    run("houses", "--blank", "-o", str(path))
+    course = Course.of([houses], find_model("fable"), exercise=True)
+    box, read_ = course.layout.ranges["houses.distance"], course.plan.inputs("houses.distance")
+    table, picked = (course.layout.ranges[name] for name in read_)
+    book = openpyxl.load_workbook(path)
+    for r in range(box.rows):
+        text = "=SQRT(SUMXMY2({row},{picked}))" if r < box.rows - 1 else last
+        said = text and text.format(row=table.row_ref(r, box.tab), picked=picked.name)
+        book[box.tab].cell(box.row + r + 1, box.col + 1).value = said
+    book.save(path)
+    assert verify_course(path).exit_code == code
+
+
+def test_the_exercise_of_the_whole_course_has_no_fault_while_nobody_touched_it(tmp_path: Path) -> None:
+    """What formulas make of empty cells is not what numpy makes of them, and nobody's fault."""
+    path = tmp_path / "exercise.xlsx"
+    run("--blank", "-o", str(path))
+    report = verify_course(path)
+    assert (report.exit_code, [fault.place for fault in report.faults]) == (4, [])
 
 
 def test_a_lesson_that_there_is_not(tmp_path: Path) -> None:

@@ -96,8 +96,13 @@ def named(book: Book, box: Range) -> Range | None:
 
 def blank_cells(found: Found, name: str) -> NDArray[np.bool_]:
     """Cells of a place that hold neither a formula nor a value; those of a view are the cells that it shows."""
-    box = named(found.book, found.blueprint.layout.ranges[name]) or found.blueprint.layout.ranges[name]
-    sheet = found.book.sheets.get(box.tab)
+    return unfilled(found.book, found.blueprint.layout.ranges[name])
+
+
+def unfilled(book: Book, place: Range) -> NDArray[np.bool_]:
+    """As `blank_cells`, of a place that the plan has here."""
+    box = named(book, place) or place
+    sheet = book.sheets.get(box.tab)
     if sheet is None:
         return np.ones((box.rows, box.cols), bool)
     values = sheet.values.values_of(box.area)

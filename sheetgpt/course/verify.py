@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.evaluate import attempt
 from sheetgpt.check.faults import Fault, FaultKind, shown
-from sheetgpt.check.found import FoundValues
+from sheetgpt.check.found import FoundValues, unfilled
 from sheetgpt.check.gaps import TOTAL_TOLERANCE, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
 from sheetgpt.check.places import Places
@@ -76,6 +76,7 @@ class _Check:
     def __init__(self, book: Book, course: Course, computed: Values, engine: str) -> None:
         self.book, self.course, self.computed, self.engine = book, course, computed, engine
         self.found = FoundValues(book, course, computed)
+        self.open = course.after(name for name in course.blank if self._unfilled(name).any())  # not to be checked yet
         self.wanted: Env = course.evaluated(course.given() | self._knobs())
 
     def _knobs(self) -> Env:
@@ -123,9 +124,9 @@ class _Check:
         own, total = gaps(found, wanted), gaps(found, self.wanted[name])
         if any(failed(self.found[i]).any() for i in self.course.plan.inputs(name)):
             own = np.where(failed(found), 0.0, own)  # an error that came in with an input
-        blank = name in self.course.after_blank
+        blank = name in self.open
         if blank:
-            own = np.where(self._empty(name), 0.0, own)
+            own = np.where(self._excused(name), 0.0, own)
         faults = [] if told else list(self._value_faults(name, found, wanted, own))
         if not faults and not told and expr.op != "data" and self.engine != CACHED and not blank:
             faults = list(self._stale_faults(name, found))
@@ -154,11 +155,14 @@ class _Check:
         if at := first_over(gap, TOTAL_TOLERANCE):
             yield self._fault(FaultKind.STALE, name, at, cached[at], found[at], gap)
 
-    def _empty(self, name: str) -> NDArray[np.bool_]:
-        """Cells that nobody has filled in, or that hold nothing because of it."""
-        found = self.found[name]
-        empty = np.array([v is None or v == "" for v in found.ravel()], bool).reshape(found.shape)
-        return empty | failed(found)
+    def _excused(self, name: str) -> NDArray[np.bool_]:
+        """Cells that nobody filled in, or that follow from such."""
+        if self.open.intersection(self.course.plan.inputs(name)):
+            return np.ones(self.course.plan[name].shape, bool)
+        return self._unfilled(name)
+
+    def _unfilled(self, name: str) -> NDArray[np.bool_]:
+        return unfilled(self.book, self.course.layout.ranges[name])
 
     def _fault(
         self, kind: FaultKind, name: str, at: tuple[int, int], found: Any, wanted: Any, gap: NDArray[np.float64]
@@ -180,5 +184,5 @@ class _Check:
         report.unchecked = list(unplanned(self.book, tabs, names_of(self.course)))
         if self.engine == CACHED:
             report.unchecked.append("no engine ran: the values are those that the file remembers")
-        if self.course.blank and any(self._empty(name).any() for name in self.course.blank):
+        if self.open:
             report.unchecked.append("an exercise: what is left blank, and what follows from it, is not checked")
