@@ -16,7 +16,7 @@ from sheetgpt.build import Built, Form, build
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.cells import Cell, Kind, Style
-from sheetgpt.sheet.rewrite import unshared
+from sheetgpt.sheet.rewrite import Written, rewritten, unshared
 from sheetgpt.sheet.shared import moved, shared
 from tests.conftest import LIVE
 
@@ -151,3 +151,12 @@ def test_a_rule_stands_once_in_the_file(live_lesson: Built) -> None:
     assert not [text for *_, text in firsts if "!" in text or "_xlfn" in text]
     assert xml.count('<f t="shared" si=') > 4 * len(firsts)
     assert "shared" not in unshared(xml)
+
+
+@pytest.mark.parametrize(
+    "first", ['t="shared" ref="A1:A2" si="7"', 'si="7" ref="A1:A2" t="shared"', 't="shared" ca="1" si="7"']
+)
+def test_a_rewritten_cell_leaves_its_rule_to_the_others(first: str) -> None:
+    """Also where another program has saved the file, whose attributes stand in another order."""
+    xml = f'<c r="A1"><f {first}>B1+$C$1</f><v>1</v></c><c r="A2"><f ca="1" si="7" t="shared"/><v>2</v></c>'
+    assert rewritten(xml, {(0, 0): Written(5.0)}).endswith('<c r="A2"><f>B2+$C$1</f><v>2</v></c>')

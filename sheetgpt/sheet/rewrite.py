@@ -23,7 +23,7 @@ from sheetgpt.sheet.readback import Outline
 from sheetgpt.sheet.shared import moved
 
 _CELL = re.compile(r'<c r="([A-Z]+[0-9]+)"([^>]*?)(?:/>|>.*?</c>)', re.DOTALL)
-_SHARED = re.compile(r'<f t="shared"(?: ref="[A-Z0-9:]+")? si="([0-9]+)"(?:/>|>([^<]*)</f>)')
+_SHARED = re.compile(r'<f(?=[^>]* t="shared")[^>]*? si="([0-9]+)"[^>]*?(?:/>|>([^<]*)</f>)')
 _STYLE = re.compile(r' s="[0-9]+"')
 
 
