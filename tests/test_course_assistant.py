@@ -178,6 +178,8 @@ def test_the_step_goes_against_the_gradient_and_the_loss_falls(play: Played) -> 
     assert tiny["training.fall"][0, 0] == pytest.approx(tiny["training.promised"][0, 0], rel=1e-3)
 
 
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore")  # torch warns of its own affairs
 def test_pytorch_finds_the_same_gradients(play: Played) -> None:
     torch = pytest.importorskip("torch")
     w = {n: torch.tensor(play(f"training.{n}"), dtype=torch.float64, requires_grad=True) for n in WEIGHTS}
