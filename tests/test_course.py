@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from sheetgpt.cli import main
 from sheetgpt.course.book import Course
 from sheetgpt.course.build import Written, build_course
-from sheetgpt.course.catalog import DEMOS
+from sheetgpt.course.catalog import DEMOS, chosen
 from sheetgpt.course.demo import Demo
 from sheetgpt.course.pace import PACES
 from sheetgpt.course.verify import _Check, verify_course
@@ -146,16 +146,21 @@ def test_no_lesson_is_left_over() -> None:
 # ---- verify ----------------------------------------------------------------------------------------------
 
 
-def test_verify_knows_what_a_learner_changed_and_what_is_wrong(course: Written, tmp_path: Path) -> None:
-    box = course.course.layout.ranges["houses.pick"]
-    edit(course.path, tmp_path / "turned.xlsx", {box.tab: {(box.row, box.col): 3.0}}, {})
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return build_course(chosen(["houses"]), find_model("fable"), tmp_path_factory.mktemp("houses") / "houses.xlsx")
+
+
+def test_verify_knows_what_a_learner_changed_and_what_is_wrong(houses: Written, tmp_path: Path) -> None:
+    box = houses.course.layout.ranges["houses.pick"]
+    edit(houses.path, tmp_path / "turned.xlsx", {box.tab: {(box.row, box.col): 3.0}}, {})
     assert verify_course(tmp_path / "turned.xlsx").exit_code == 0
-    box = course.course.layout.ranges["houses.name"]
-    edit(course.path, tmp_path / "wrong.xlsx", {box.tab: {(box.row, box.col): "elsewhere"}}, {})
+    box = houses.course.layout.ranges["houses.name"]
+    edit(houses.path, tmp_path / "wrong.xlsx", {box.tab: {(box.row, box.col): "elsewhere"}}, {})
     faults = verify_course(tmp_path / "wrong.xlsx").faults
     assert [(fault.place, fault.cell) for fault in faults] == [("houses.name", a1(box.row, box.col))]
-    box = course.course.layout.ranges["houses.distance"]
-    edit(course.path, tmp_path / "stale.xlsx", {}, {box.tab: {(box.row, box.col): 77.0}})
+    box = houses.course.layout.ranges["houses.distance"]
+    edit(houses.path, tmp_path / "stale.xlsx", {}, {box.tab: {(box.row, box.col): 77.0}})
     faults = verify_course(tmp_path / "stale.xlsx").faults
     assert [(str(fault.kind), fault.place) for fault in faults] == [("stale cached value", "houses.distance")]
 
@@ -163,10 +168,10 @@ def test_verify_knows_what_a_learner_changed_and_what_is_wrong(course: Written, 
 @pytest.mark.parametrize(
     "said", ["{}", "[1]", '{"format":9,"lessons":["houses"]}', '{"format":1,"lessons":["x"]}', "["]
 )
-def test_a_forged_card_is_one_line(said: str, course: Written, tmp_path: Path) -> None:
-    sheet = read(course.path).sheets["Contents"]
+def test_a_forged_card_is_one_line(said: str, houses: Written, tmp_path: Path) -> None:
+    sheet = read(houses.path).sheets["Contents"]
     at = next(at for at, v in sheet.values.items() if isinstance(v, str) and v.startswith('{"format"'))
-    edit(course.path, tmp_path / "forged.xlsx", {"Contents": {at: said}}, {})
+    edit(houses.path, tmp_path / "forged.xlsx", {"Contents": {at: said}}, {})
     result = CliRunner().invoke(main, ["verify", str(tmp_path / "forged.xlsx")])
     assert (result.exit_code, result.output.count("\n")) == (3, 1)
 

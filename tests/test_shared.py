@@ -50,6 +50,8 @@ def test_one_rule_is_what_is_one_formula_copied() -> None:
         (("B1", "_xlfn.UNICODE(A1)"), ("B2", "_xlfn.UNICODE(A2)")),
         (("B1", '"A1"&A1'), ("B2", '"A2"&A2')),  # a text is no reference
         (("B1", "x.1+A1"), ("B2", "x.2+A2")),  # nor is a name
+        (("B1", "SUM(D:D)"), ("C1", "SUM(D:D)")),  # which a program would move
+        (("B1", "SUM($2:$3)"), ("B2", "SUM($2:$3)")),
         (("B1", "A1"), ("A2", "#REF!")),
         (("C1", "D1"), ("B2", "C2")),  # to the left of where the rule begins
     ],

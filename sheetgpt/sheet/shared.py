@@ -15,7 +15,8 @@ from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, parse_cell
 from sheetgpt.sheet.cells import Cell, Kind
 from sheetgpt.sheet.r1c1 import r1c1
 
-_NOT_SHARED = ("!", "_xlfn.")  # [MS-XLSB] 2.5.98.98: Excel shares nothing that reads another tab
+# Excel shares nothing that reads another tab ([MS-XLSB] 2.5.98.98); whole columns and rows have no form in R1C1 here.
+_NOT_SHARED = re.compile(r"!|_xlfn\.|(?<![\w.$])\$?(?:[A-Z]{1,3}:\$?[A-Z]{1,3}|[0-9]+:\$?[0-9]+)(?![\w.(])")
 _ROW, _COLUMN = re.compile(r"\$?[1-9][0-9]{0,6}"), re.compile(r"\$?[A-Za-z]{1,3}")
 _CELL = re.compile(f"({_COLUMN.pattern})({_ROW.pattern})")
 
@@ -89,7 +90,7 @@ def shared(cells: Iterable[Cell]) -> list[Cell]:
     out = list(cells)
     groups: dict[str, list[int]] = {}
     for i, cell in enumerate(out):
-        if cell.kind is Kind.FORMULA and not any(mark in str(cell.body) for mark in _NOT_SHARED):
+        if cell.kind is Kind.FORMULA and not _NOT_SHARED.search(str(cell.body)):
             groups.setdefault(r1c1(str(cell.body), cell.row, cell.col), []).append(i)
     for group in groups.values():
         first = out[group[0]]
