@@ -82,13 +82,15 @@ def verify(
 def _checked(file: Path, engine: str, laws: bool, model: str | None) -> Report:
     from sheetgpt.check.found import find
     from sheetgpt.check.verify import examine
-    from sheetgpt.course.verify import is_course, verify_course
+    from sheetgpt.course.card import is_course
 
     progress(f"verifying with {engine}")
     try:
         if is_course(file):
             if laws:
                 raise click.UsageError("the laws of a course are its lights: leave out --laws")
+            from sheetgpt.course.verify import verify_course
+
             return verify_course(file, engine)
         found = find(file, engine, model)
         report = examine(found, engine)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sheetgpt import __version__
 from sheetgpt.check.evaluate import run
+from sheetgpt.course.card import FORMAT
 from sheetgpt.course.demo import Demo
 from sheetgpt.errors import LayoutError, PlanError
 from sheetgpt.models.weights import Weights
@@ -22,8 +23,6 @@ from sheetgpt.sheet.lessons import Lesson, lesson, tables
 from sheetgpt.sheet.lower import Formula, examples, lowered
 from sheetgpt.sheet.slots import Slots
 
-CARD_NAME = "sheetgpt.course"  # defined name of the cell that tells which lessons these are
-FORMAT = 1
 ABOVE = 6  # rows of text above a band: names, meanings, formulas, numpy lines, headings, ruler
 CHARS = 12  # of a text that a column has room for
 CONTENTS = Tab("Contents", "course/contents")

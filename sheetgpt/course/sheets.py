@@ -8,7 +8,8 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from sheetgpt.course.book import ABOVE, ANSWERS, CARD_NAME, CONTENTS, Course, Env, headings
+from sheetgpt.course.book import ABOVE, ANSWERS, CONTENTS, Course, Env, headings
+from sheetgpt.course.card import CARD_NAME
 from sheetgpt.course.demo import Demo, Line, Plot
 from sheetgpt.errors import LayoutError
 from sheetgpt.plan.plan import Role, say

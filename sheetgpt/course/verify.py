@@ -20,7 +20,8 @@ from sheetgpt.check.gaps import TOTAL_TOLERANCE, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
 from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Report, Row
-from sheetgpt.course.book import CARD_NAME, FORMAT, Course, Env
+from sheetgpt.course.book import Course, Env
+from sheetgpt.course.card import CARD_NAME, FORMAT
 from sheetgpt.course.catalog import chosen
 from sheetgpt.course.sheets import names_of, sheets
 from sheetgpt.engines import Values, get
@@ -30,15 +31,9 @@ from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.book import Book
-from sheetgpt.sheet.readback import open_book, read
+from sheetgpt.sheet.readback import read
 
 OWN_TOLERANCE = 1e-11  # sums that programs add up in another order, of numbers of any size
-
-
-def is_course(path: Path) -> bool:
-    """Whether a workbook says that it is a course; raises `WorkbookError` for a file that is no workbook."""
-    with open_book(path) as file:
-        return any(name.casefold() == CARD_NAME.casefold() for name in file.outline.names)
 
 
 def course_of(book: Book) -> Course:
