@@ -16,8 +16,9 @@ from sheetgpt.build import Built, Form, build
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.cells import Cell, Kind, Style
+from sheetgpt.sheet.moved import moved
 from sheetgpt.sheet.rewrite import Written, rewritten, unshared
-from sheetgpt.sheet.shared import moved, shared
+from sheetgpt.sheet.shared import shared
 from tests.conftest import LIVE
 
 _FIRST = re.compile(r'<f t="shared" ref="([A-Z0-9:]+)" si="([0-9]+)">([^<]*)</f>')

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from sheetgpt.sheet import a1
 from sheetgpt.sheet.cellxml import computed_xml, element, typed_xml
 from sheetgpt.sheet.grid import Area, Value
+from sheetgpt.sheet.moved import moved
 from sheetgpt.sheet.package import xml_parser
-from sheetgpt.sheet.shared import moved
 from sheetgpt.sheet.sheetxml import Cursor, anchored, deeper, sheet_tags
 
 Cells = Mapping[tuple[int, int], Value]

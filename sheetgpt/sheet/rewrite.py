@@ -18,9 +18,9 @@ from sheetgpt.sheet.book import Formula
 from sheetgpt.sheet.cellxml import computed_xml, markup, typed_xml
 from sheetgpt.sheet.edit import copy_raw
 from sheetgpt.sheet.grid import At, Value
+from sheetgpt.sheet.moved import moved
 from sheetgpt.sheet.package import open_package
 from sheetgpt.sheet.readback import Outline
-from sheetgpt.sheet.shared import moved
 
 _CELL = re.compile(r'<c r="([A-Z]+[0-9]+)"([^>]*?)(?:/>|>.*?</c>)', re.DOTALL)
 _SHARED = re.compile(r'<f(?=[^>]* t="shared")[^>]*? si="([0-9]+)"[^>]*?(?:/>|>([^<]*)</f>)')

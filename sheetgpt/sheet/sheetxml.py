@@ -16,9 +16,9 @@ from sheetgpt.sheet import a1
 from sheetgpt.sheet.book import Formula, Sheet
 from sheetgpt.sheet.classic import MAX_FORMULA
 from sheetgpt.sheet.grid import Area, CellError, Grid, Value, size
+from sheetgpt.sheet.moved import moved
 from sheetgpt.sheet.package import LIMITS, Package, parser_for
 from sheetgpt.sheet.runs import Runs
-from sheetgpt.sheet.shared import moved
 
 PIECES = 4096  # of a text, 8 KiB each
 MAIN = frozenset(  # the namespaces of spreadsheets, transitional and strict
