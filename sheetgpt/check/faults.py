@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -102,3 +103,11 @@ def shown(value: object) -> str:
         return repr(value)
     text = str(value)
     return repr(text if len(text) <= 200 else text[:200] + "...")
+
+
+def by_place(faults: Iterable[Fault]) -> dict[str, list[Fault]]:
+    """Faults by the place that they are about, in their order."""
+    out: dict[str, list[Fault]] = {}
+    for fault in faults:
+        out.setdefault(fault.place, []).append(fault)
+    return out

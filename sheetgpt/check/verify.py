@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.check.details import Details
 from sheetgpt.check.evaluate import Layers, attempt
-from sheetgpt.check.faults import Fault, FaultKind, shown
+from sheetgpt.check.faults import Fault, FaultKind, by_place, shown
 from sheetgpt.check.found import Found, blank_cells, find
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inputs import starts, turned
@@ -128,7 +128,7 @@ class _Check:
             source=self.source.note,
         )
         report.knobs = list(self._turned())
-        told = self._told = _by_place(self._text_faults())
+        told = self._told = by_place(self._text_faults())
         for name in self.plan:
             report.rows.append(self._row(name, told))
         everything = [fault for faults in told.values() for fault in faults]
@@ -194,16 +194,10 @@ class _Check:
         """A knob that somebody has turned so far that a result is too large for a number."""
         if not self._overflow:
             return
-        if knob := max(self._numbers_turned(), default=None):
-            _, where, tab, cell, value = knob
+        numbers = (knob for knob in self._turned() if isinstance(knob.value, float))
+        if knob := max(numbers, key=lambda knob: abs(cast(float, knob.value)), default=None):
             wanted = f"a number with which {self._overflow} is not too large for a cell"
-            yield Fault(FaultKind.INPUT, where.partition("[")[0], tab, cell, shown(value), wanted)
-
-    def _numbers_turned(self) -> Iterator[tuple[float, str, str, str, float]]:
-        """Size, place, tab, cell and value of the numbers among them."""
-        for knob in self._turned():
-            if isinstance(knob.value, float):
-                yield abs(knob.value), knob.name, knob.tab, knob.cell, knob.value
+            yield Fault(FaultKind.INPUT, knob.name.partition("[")[0], knob.tab, knob.cell, shown(knob.value), wanted)
 
     @cached_property
     def _overflow(self) -> str:
@@ -423,13 +417,6 @@ def _same(found: Value, wanted: object) -> bool:
 def _item(values: NDArray[Any], at: tuple[int, int]) -> object:
     value = values[at]
     return float(value) if isinstance(value, np.floating) else value
-
-
-def _by_place(faults: Iterator[Fault]) -> dict[str, list[Fault]]:
-    out: dict[str, list[Fault]] = {}
-    for fault in faults:
-        out.setdefault(fault.place, []).append(fault)
-    return out
 
 
 def _merged(faults: list[Fault]) -> list[Fault]:

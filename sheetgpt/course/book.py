@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -77,15 +77,7 @@ class Course:
     @cached_property
     def after_blank(self) -> frozenset[str]:
         """Those, and all that follows from them."""
-        return self.after(self.blank)
-
-    def after(self, names: Iterable[str]) -> frozenset[str]:
-        """Places, and all that follows from them."""
-        known = set(names)
-        for name in self.plan:
-            if known.intersection(self.plan.inputs(name)):
-                known.add(name)
-        return frozenset(known)
+        return self.plan.after(self.blank)
 
     def given(self) -> Env:
         """What the cells hold that no formula computes."""

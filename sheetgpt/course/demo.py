@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sheetgpt.models.weights import Weights
+from sheetgpt.plan.checks import OK, WRONG
 from sheetgpt.plan.ops import Expr, apply
 from sheetgpt.plan.plan import Plan
 from sheetgpt.sheet.cells import Style
 from sheetgpt.sheet.layout import Band
 
-OK, WRONG = "OK", "WRONG"
 TOLERANCE = 1e-9  # of a law that holds but for rounding
 
 
@@ -65,7 +65,7 @@ def light(p: Plan, at: str, *gaps: Expr) -> Band:
     """The check light of a demonstration: OK while every number of `gaps` is 0 but for rounding."""
     names = [f"{at}.off" if len(gaps) == 1 else f"{at}.off{i}" for i in range(1, len(gaps) + 1)]
     gap = p(f"{at}.gap", apply("worst", *(p(name, off) for name, off in zip(names, gaps, strict=True))))
-    p(f"{at}.light", apply("where", apply("le", gap, TOLERANCE), OK, WRONG))
+    p(f"{at}.light", apply("where", gap <= TOLERANCE, OK, WRONG))
     return Band((f"{at}.light", f"{at}.gap", *names))
 
 

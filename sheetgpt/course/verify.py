@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.check.evaluate import attempt
-from sheetgpt.check.faults import Fault, FaultKind, shown
+from sheetgpt.check.faults import Fault, FaultKind, by_place, shown
 from sheetgpt.check.found import FoundValues, unfilled
 from sheetgpt.check.gaps import TOTAL_TOLERANCE, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
@@ -71,7 +71,10 @@ class _Check:
     def __init__(self, book: Book, course: Course, computed: Values, engine: str) -> None:
         self.book, self.course, self.computed, self.engine = book, course, computed, engine
         self.found = FoundValues(book, course, computed)
-        self.open = course.after(name for name in course.blank if self._unfilled(name).any())  # not to be checked yet
+        self.cached = FoundValues(book, course, {})  # what the file remembers
+        self.open = course.plan.after(
+            name for name in course.blank if self._unfilled(name).any()
+        )  # not to be checked yet
         self.wanted: Env = course.evaluated(course.given() | self._knobs())
 
     def _knobs(self) -> Env:
@@ -92,14 +95,13 @@ class _Check:
             engine_version=version or "",
             source="the course of this sheetgpt",
         )
-        faults = list(self._text_faults())
+        told = by_place(self._text_faults())
+        report.faults = told.get("", [])
         for name in self.course.plan:
-            told = [fault for fault in faults if fault.place == name]
-            row, more = self._row(name, told)
+            faults = told.get(name, [])
+            row, more = self._row(name, faults)
             report.rows.append(row)
-            faults += more
-        order = {name: i for i, name in enumerate(self.course.plan)}
-        report.faults = sorted(faults, key=lambda fault: order.get(fault.place, -1))
+            report.faults += faults + more
         self._count(report)
         return report
 
@@ -145,7 +147,7 @@ class _Check:
 
     def _stale_faults(self, name: str, found: NDArray[Any]) -> Iterator[Fault]:
         """Values that the file remembers and an engine does not compute."""
-        cached = FoundValues(self.book, self.course, {})[name]
+        cached = self.cached[name]
         gap = np.where(failed(cached) | (cached == ""), 0.0, gaps(cached, found))  # nothing is no fault
         if at := first_over(gap, TOTAL_TOLERANCE):
             yield self._fault(FaultKind.STALE, name, at, cached[at], found[at], gap)

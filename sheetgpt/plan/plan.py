@@ -116,6 +116,14 @@ class Plan(Mapping[str, Expr]):
         """Names that the formula of `name` reads, in the order in which it reads them."""
         return list(dict.fromkeys(str(arg.name) for arg in _named_inputs(self[name])))
 
+    def after(self, names: Iterable[str]) -> frozenset[str]:
+        """These places, and all that follows from one of them."""
+        known = set(names)
+        for name in self if known else ():
+            if known.intersection(self.inputs(name)):
+                known.add(name)
+        return frozenset(known)
+
     @property
     def parameters(self) -> list[str]:
         """Names of the learned places, in order."""

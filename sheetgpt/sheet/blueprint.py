@@ -232,11 +232,7 @@ class Blueprint:
     @cached_property
     def after_blank(self) -> frozenset[str]:
         """Blank places, and all that follows from one: nobody knows their values before a student has filled in."""
-        known: set[str] = set(self.blank)
-        for name in self.plan if known else ():
-            if known.intersection(self.plan.inputs(name)):
-                known.add(name)
-        return frozenset(known)
+        return self.plan.after(self.blank)
 
     @cached_property
     def results(self) -> frozenset[str]:
