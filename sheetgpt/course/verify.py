@@ -96,8 +96,9 @@ class _Check:
             source="the course of this sheetgpt",
         )
         told = by_place(self._text_faults())
-        report.faults = told.get("", [])
-        for name in self.course.plan:
+        plan = self.course.plan
+        report.faults = [fault for place, faults in told.items() if place not in plan for fault in faults]
+        for name in plan:
             faults = told.get(name, [])
             row, more = self._row(name, faults)
             report.rows.append(row)
