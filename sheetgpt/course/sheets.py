@@ -13,11 +13,10 @@ from sheetgpt.course.card import CARD_NAME
 from sheetgpt.course.demo import Demo, Line, Plot
 from sheetgpt.errors import LayoutError
 from sheetgpt.plan.plan import Role, say
-from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
-from sheetgpt.sheet.atoms import computed, formula, link, plain, text, whole
+from sheetgpt.sheet.atoms import computed, formula, formula_shown, given, link, short, text, whole
 from sheetgpt.sheet.cells import Cell, Chart, Kind, Mass, Series, Sheet, Style
-from sheetgpt.sheet.head import LINKS, told
+from sheetgpt.sheet.head import LINKS, neighbours, said, told
 from sheetgpt.sheet.layout import HEAD, Range, Tab
 
 _SPOT = re.compile(r"([^\[]+)(?:\[(\d*),(\d*)\])?")
@@ -50,8 +49,6 @@ def names_of(course: Course) -> dict[str, str]:
 
 def _head(course: Course, tab: Tab) -> Iterator[Cell]:
     words = course.words(tab)
-    yield Cell(0, 0, Kind.TEXT, words.title, Style.TITLE)
-    yield from _links(course, tab)
     lines = (
         ("Where", _where(course, tab), Style.WHERE),
         ("What", words.what, Style.WHAT),
@@ -60,10 +57,7 @@ def _head(course: Course, tab: Tab) -> Iterator[Cell]:
         ("Question", words.question, Style.TRY),
         ("Try this", "\n".join(f"• {told(course, one)}" for one in words.tries), Style.TRY),
     )
-    for row, (label, said, style) in enumerate(lines, LINKS + 1):
-        if said:
-            yield text(row, 0, label, Style.ASIDE)
-            yield text(row, 1, said, style)
+    yield from said(words.title, neighbours(course.layout.tabs, tab), lines)
 
 
 def _where(course: Course, tab: Tab) -> str:
@@ -71,18 +65,6 @@ def _where(course: Course, tab: Tab) -> str:
     tabs = course.layout.tabs
     at = f"tab {tabs.index(tab) + 1} of {len(tabs)}"
     return f"{found.part} · about {found.minutes[1]} minutes · {at}" if found else at
-
-
-def _links(course: Course, tab: Tab) -> Iterator[Cell]:
-    tabs = course.layout.tabs
-    i = tabs.index(tab)
-    wanted = [("Contents", tabs[0])] if i else []
-    wanted += [("← " + tabs[i - 1].name, tabs[i - 1])] if i > 1 else []
-    wanted += [("→ " + tabs[i + 1].name, tabs[i + 1])] if i + 1 < len(tabs) else []
-    col = 0
-    for said, to in wanted:
-        yield link(LINKS, col, said, to)
-        col += 1 if col == 0 else 1 + len(said) // 8
 
 
 # ---- a lesson ----------------------------------------------------------------------------------------------
@@ -130,19 +112,10 @@ def _band_text(course: Course, tab: Tab, boxes: list[Range], said: set[str]) -> 
     yield text(top + 1, boxes[0].col, meaning, Style.MEANING)
     computed = [box for box in boxes if course.plan[box.name].args]
     if computed:
-        yield text(top + 2, boxes[0].col, "    ".join(_formula_of(course, box) for box in computed), Style.CODE)
-        numpy = (_short(f"{box.name} = {say(course.plan[box.name])}") for box in computed)
+        formulas = (formula_shown(course, box, _LONGEST) for box in computed)
+        yield text(top + 2, boxes[0].col, "    ".join(formulas), Style.CODE)
+        numpy = (short(f"{box.name} = {say(course.plan[box.name])}", _LONGEST) for box in computed)
         yield text(top + 3, boxes[0].col, "    ".join(numpy), Style.CODE)
-
-
-def _formula_of(course: Course, box: Range) -> str:
-    if box.name in course.blank:
-        return f"{a1(box.row, box.col)}: YOUR FORMULA (fill in the yellow cells)"
-    return "    ".join(_short(f"{a1(box.row + f.r, box.col + f.c)}: {f}") for f in course.examples(box.name))
-
-
-def _short(code: str) -> str:
-    return code if len(code) <= _LONGEST else code[: _LONGEST - 2] + " …"
 
 
 def _above(course: Course, box: Range, said: list[str] | str | None, env: Env) -> Iterator[Cell]:
@@ -180,7 +153,9 @@ def _told_by(course: Course, name: str, env: Env, style: Style, spots: list[tupl
 def _filled(course: Course, demo: Demo, box: Range, env: Env) -> Iterator[Cell | Mass]:
     values, style = env[box.name], _style(course, demo, box.name)
     if not course.plan[box.name].args:
-        yield from (_given(box, r, c, values[r, c], style) for r, c in product(range(box.rows), range(box.cols)))
+        yield from (
+            given(box.row + r, box.col + c, values[r, c], style) for r, c in product(range(box.rows), range(box.cols))
+        )
         return
     if box.name in course.blank:
         for r, c in product(range(box.rows), range(box.cols)):
@@ -188,11 +163,6 @@ def _filled(course: Course, demo: Demo, box: Range, env: Env) -> Iterator[Cell |
         return
     known = box.name not in course.after_blank
     yield from computed(course.formulas(box.name), box, values, style, known=known)
-
-
-def _given(box: Range, r: int, c: int, value: Any, style: Style) -> Cell:
-    kind = Kind.TEXT if isinstance(value, str) else Kind.NUMBER
-    return Cell(box.row + r, box.col + c, kind, plain(value), style)
 
 
 def _style(course: Course, demo: Demo, name: str) -> Style:
@@ -294,8 +264,10 @@ def _answers(course: Course) -> Iterator[Cell]:
 def _weights(course: Course, tab: Tab, env: Env) -> Sheet:
     """A matrix of the bundled model, or the texts of its tokens."""
     words = course.words(tab)
-    cells = [text(0, 0, words.title, Style.TITLE), *_links(course, tab), text(2, 1, words.what, Style.WHAT)]
+    cells = [*said(words.title, neighbours(course.layout.tabs, tab), ()), text(LINKS + 1, 1, words.what, Style.WHAT)]
     (box,) = (course.layout.ranges[name] for band in tab.bands for name in band.names)
     if box.name in course.plan.text:
-        return Sheet(tab, cells + [_given(box, r, 0, env[box.name][r, 0], Style.TOKEN) for r in range(box.rows)])
+        return Sheet(
+            tab, cells + [given(box.row + r, box.col, env[box.name][r, 0], Style.TOKEN) for r in range(box.rows)]
+        )
     return Sheet(tab, cells, [Mass(box, partial(whole, env[box.name]), Style.PARAMETER)])

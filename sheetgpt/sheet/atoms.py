@@ -8,7 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sheetgpt.sheet.blueprint import Blueprint
+from sheetgpt.sheet.a1 import cell as a1
+from sheetgpt.sheet.blueprint import Blueprint, Planned
 from sheetgpt.sheet.cells import Cell, Kind, Mass, Style, Value
 from sheetgpt.sheet.layout import Range, Tab
 from sheetgpt.sheet.lower import Formula
@@ -33,6 +34,23 @@ def formula(row: int, col: int, body: str, style: Style, value: Any) -> Cell:
 def link(row: int, col: int, words: str, to: Tab, style: Style = Style.LINK, at: str = "A1") -> Cell:
     """Words that lead to a cell of a tab."""
     return Cell(row, col, Kind.LINK, words, style, target=to.name, at=at)
+
+
+def given(row: int, col: int, value: Any, style: Style) -> Cell:
+    """A text or a number that no formula computes."""
+    return Cell(row, col, Kind.TEXT if isinstance(value, str) else Kind.NUMBER, plain(value), style)
+
+
+def formula_shown(book: Planned, box: Range, longest: int) -> str:
+    """The formulas that tell a place's rule, with the cells that they stand in."""
+    if box.name in book.blank:
+        return f"{a1(box.row, box.col)}: YOUR FORMULA (fill in the yellow cells)"
+    return "    ".join(short(f"{a1(box.row + f.r, box.col + f.c)}: {f}", longest) for f in book.examples(box.name))
+
+
+def short(code: str, longest: int) -> str:
+    """A line that can be read; the whole formula stands in its cell, and `sheetgpt explain` tells both."""
+    return code if len(code) <= longest else code[: longest - 2] + " …"
 
 
 def computed(

@@ -164,6 +164,11 @@ class Planned(Protocol):
         """Where they stand."""
         ...
 
+    @property
+    def blank(self) -> frozenset[str]:
+        """Places whose formulas somebody else fills in."""
+        ...
+
     def examples(self, name: str) -> list[Formula]:
         """Those of a place's formulas that tell its rule."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sheetgpt.plan.names import STEPS, step_of
@@ -40,9 +40,16 @@ class ParameterFact(NamedTuple):
 
 def head(book: Blueprint, tab: Tab, words: Lesson, facts: Mapping[str, ParameterFact]) -> Iterator[Cell]:
     """The head of a tab, as long as `layout.head_rows` says."""
-    yield Cell(0, 0, Kind.TEXT, words.title, Style.TITLE)
-    yield from _links(book, tab)
     lines = _parameter_lines(book, tab, words, facts) if tab.group == "parameters" else _lines(book, tab, words)
+    wanted = [("weights: " + t.name, t) for t in _weights_of(book, tab)]
+    wanted += [("read by: " + t.name, t) for t in _readers_of(book, tab)]
+    yield from said(words.title, neighbours(book.layout.tabs, tab) + wanted, lines)
+
+
+def said(title: str, wanted: Iterable[tuple[str, Tab]], lines: Iterable[tuple[str, str, Style]]) -> Iterator[Cell]:
+    """A title, links with their words, and lines with what they are about; a line without text is left out."""
+    yield Cell(0, 0, Kind.TEXT, title, Style.TITLE)
+    yield from links(wanted)
     for row, (label, text, style) in enumerate(lines, LINKS + 1):
         if text:
             yield Cell(row, 0, Kind.TEXT, label, Style.ASIDE)
@@ -169,14 +176,17 @@ def _measured(book: Blueprint, name: str) -> str:
 # ---- the way to other tabs -------------------------------------------------------------------------------
 
 
-def _links(book: Blueprint, tab: Tab) -> Iterator[Cell]:
-    tabs = book.layout.tabs
+def neighbours(tabs: Sequence[Tab], tab: Tab) -> list[tuple[str, Tab]]:
+    """The way back to Contents, to the tab before and to the one after."""
     i = tabs.index(tab)
     wanted = [("Contents", tabs[0])] if i else []
     wanted += [("← " + tabs[i - 1].name, tabs[i - 1])] if i > 1 else []
     wanted += [("→ " + tabs[i + 1].name, tabs[i + 1])] if i + 1 < len(tabs) else []
-    wanted += [("weights: " + t.name, t) for t in _weights_of(book, tab)]
-    wanted += [("read by: " + t.name, t) for t in _readers_of(book, tab)]
+    return wanted
+
+
+def links(wanted: Iterable[tuple[str, Tab]]) -> Iterator[Cell]:
+    """Links side by side, each with room for its words."""
     col = 0
     for text, to in wanted:
         yield Cell(LINKS, col, Kind.LINK, text, Style.LINK, target=to.name)

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from sheetgpt.plan.checks import ALL, RECORDED
 from sheetgpt.plan.loop import AT as LOOP
 from sheetgpt.plan.plan import Role, say
-from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import fixed
-from sheetgpt.sheet.atoms import computed, formula, known, plain, whole
+from sheetgpt.sheet.atoms import computed, formula, formula_shown, given, known, short, whole
 from sheetgpt.sheet.atoms import text as _text
 from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint
 from sheetgpt.sheet.cells import Cell, Kind, Ladder, Mass, Sheet, Style, Value
@@ -295,7 +294,9 @@ def _list(book: Blueprint, boxes: list[Range], words: Lesson) -> Iterator[Cell]:
         yield _text(line, 0, f"{box.name}  [{box.rows} x {box.cols}]", Style.NAME)
         yield _text(line, _MEANING, words.meaning(box.name), Style.NOTE)
         if book.plan[box.name].args:
-            yield _text(line + 1, _MEANING, f"{_formula_shown(book, box)}    {_numpy_shown(book, box)}", Style.CODE)
+            yield _text(
+                line + 1, _MEANING, f"{formula_shown(book, box, _LONGEST)}    {_numpy_shown(book, box)}", Style.CODE
+            )
         yield _text(box.row - 2, box.col, box.name, Style.NAME)
 
 
@@ -309,24 +310,12 @@ def _band_text(book: Blueprint, boxes: list[Range], words: Lesson) -> Iterator[C
     computed = [box for box in boxes if book.plan[box.name].args]
     shown = computed[:1] if ".head" in boxes[0].name else computed
     if shown:
-        yield _text(top + 2, left, "    ".join(_formula_shown(book, box) for box in shown), Style.CODE)
+        yield _text(top + 2, left, "    ".join(formula_shown(book, box, _LONGEST) for box in shown), Style.CODE)
         yield _text(top + 3, left, "    ".join(_numpy_shown(book, box) for box in shown), Style.CODE)
 
 
 def _numpy_shown(book: Blueprint, box: Range) -> str:
-    return _short(f"{box.name} = {say(book.plan[box.name])}")
-
-
-def _formula_shown(book: Blueprint, box: Range) -> str:
-    if box.name in book.blank:
-        return f"{a1(box.row, box.col)}: YOUR FORMULA (fill in the yellow cells)"
-    shown = book.examples(box.name)
-    return "    ".join(_short(f"{a1(box.row + f.r, box.col + f.c)}: {f}") for f in shown)
-
-
-def _short(code: str) -> str:
-    """A line that can be read; the whole formula stands in its cell, and `sheetgpt explain` tells both."""
-    return code if len(code) <= _LONGEST else code[: _LONGEST - 2] + " …"
+    return short(f"{box.name} = {say(book.plan[box.name])}", _LONGEST)
 
 
 def _row_labels(book: Blueprint, box: Range, env: Env) -> Iterator[Cell]:
@@ -453,5 +442,4 @@ def _numbered(tab: str, row: int, col: int, count: int) -> Mass:
 
 
 def _static(row: int, col: int, value: Any, style: Style | None = None) -> Cell:
-    kind = Kind.TEXT if isinstance(value, str) else Kind.NUMBER
-    return Cell(row, col, kind, plain(value), style or (Style.NOTE if kind is Kind.TEXT else Style.WHOLE))
+    return given(row, col, value, style or (Style.NOTE if isinstance(value, str) else Style.WHOLE))
