@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.course.demo import Demo, Line, Plot, light, stack
-from sheetgpt.course.nearness import Numbers, Texts
+from sheetgpt.course.nearness import Numbers, Texts, lengths, norms
 from sheetgpt.course.typed import NO_TOKEN, rows_of, tokens
 from sheetgpt.plan.ops import Expr, apply, leaders
 from sheetgpt.plan.own import own
@@ -63,8 +63,8 @@ def _cosines(p: Plan, table: Expr, target: Expr, ids: Expr) -> Expr:
     """The cosine of every token with each result; of the three that are given none, if they are to be left out."""
     leave, shape = p.knob("analogies.leave", 1.0), (table.shape[0], N)
     number = p.counted("analogies.number", range(shape[0]))
-    norm = p("analogies.norm", _length(table))
-    long = p("analogies.long", _length(target))
+    norm = p("analogies.norm", lengths(table))
+    long = p("analogies.long", lengths(target))
     seen = (table, target, norm, long, number, ids, leave)
     said = "table @ target.T / (norm * long.T), or nothing"
     return p("analogies.cosine", own(_COSINE, _cosine, *seen, shape=shape, said=said, kind="array"))
@@ -83,21 +83,11 @@ def _cosine(
     return np.where((both <= 0) | (given & (leave > 0)), NO_COSINE, table @ target.T / both)
 
 
-def _length(x: Expr) -> Expr:
-    """The length of each row."""
-    said = f"sqrt(({x.name}**2).sum(axis=1))"
-    return own("SQRT(SUMSQ({0:row}))", _norm, x, shape=(x.shape[0], 1), said=said)
-
-
-def _norm(x: Numbers) -> Numbers:
-    return np.asarray(np.sqrt((x**2).sum(axis=1, keepdims=True)))
-
-
 _FAR = "SQRT(SUMPRODUCT(({0:row}-{1:row})*({0:row}-{1:row})))"
 
 
 def _far(x: Numbers, y: Numbers) -> Numbers:
-    return _norm(x - y)
+    return norms(x - y)
 
 
 def _marks(p: Plan, cosine: Expr, ids: Expr) -> None:

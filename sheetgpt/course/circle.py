@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sheetgpt.course.demo import Demo, Line, Plot, light
-from sheetgpt.course.nearness import Numbers, row_picked
+from sheetgpt.course.nearness import Numbers, lengths, row_picked
 from sheetgpt.plan.ops import apply
 from sheetgpt.plan.own import own
 from sheetgpt.plan.plan import Plan
@@ -31,7 +31,7 @@ def add(p: Plan) -> Sequence[Band]:
     chosen = own(_chosen_formula, _chosen, table, pair, shape=(T, 2), said="table[:, [2 * pair + 1, 2 * pair]]")
     offset = p("circle.offset", chosen)
     p("circle.point", token + offset)
-    radius = p("circle.radius", own("SQRT(SUMSQ({0:row}))", _radius, offset, shape=(T, 1), said=_RADIUS))
+    radius = p("circle.radius", lengths(offset, "sqrt((offset**2).sum(axis=1))"))
     bands = [
         Band(("circle.pick", "circle.token", "circle.base", "circle.pair"), touching=True),
         Band(("circle.pos", "circle.offset", "circle.point", "circle.radius"), touching=True),
@@ -39,9 +39,6 @@ def add(p: Plan) -> Sequence[Band]:
         Band(("circle.table",)),
     ]
     return [*bands, light(p, "circle", apply("worst", radius - 1))]
-
-
-_RADIUS = "sqrt((offset**2).sum(axis=1))"
 
 
 def _rate_formula(_: int, c: int) -> str:
@@ -70,10 +67,6 @@ def _chosen_formula(_: int, c: int) -> str:
 def _chosen(table: Numbers, pair: Numbers) -> Numbers:
     at = 2 * int(pair[0, 0])
     return table[:, [at + 1, at]]
-
-
-def _radius(x: Numbers) -> Numbers:
-    return np.asarray(np.sqrt((x**2).sum(axis=1, keepdims=True)))
 
 
 CIRCLE = Demo(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sheetgpt.course.demo import Demo, Line, Plot, light, stack
-from sheetgpt.course.nearness import Numbers
+from sheetgpt.course.nearness import Numbers, lengths
 from sheetgpt.course.typed import rows_of, tokens
 from sheetgpt.plan.ops import Expr, apply
 from sheetgpt.plan.own import own
@@ -63,17 +63,12 @@ def _unit(x: Expr, length: Expr) -> Expr:
 def _distances(p: Plan, places: Expr, away: Expr) -> Expr:
     """How long each position's row is; how far the token is from each word then, and whether from itself the least."""
     t = p.counted("cloud.pos", range(places.shape[0])).shape[0]
-    norm = own("SQRT(SUMSQ({0:row}))", _norm, places, shape=(t, 1), said="sqrt((wpe**2).sum(axis=1))")
-    offset = p("cloud.offset", norm)
+    offset = p("cloud.offset", lengths(places))
     far = p("cloud.far", own(_far_formula, _far, places, away, shape=(t, W), said="|token + wpe - word|"))
     mine = own(_mine_formula, _mine, far, shape=(t, 1), said="far[:, 0] <= far.min(axis=1)")
     p("cloud.share", apply("sum", p("cloud.mine", mine)) / t)
     p("cloud.size", apply("sum", offset) / t)
     return offset
-
-
-def _norm(x: Numbers) -> Numbers:
-    return np.asarray(np.sqrt((x**2).sum(axis=1, keepdims=True)))
 
 
 def _far_formula(_: int, c: int) -> str:

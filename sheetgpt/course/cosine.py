@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sheetgpt.course.demo import Demo, Line, Plot, light, stack
-from sheetgpt.course.nearness import Numbers
+from sheetgpt.course.nearness import Numbers, lengths, norms
 from sheetgpt.course.typed import rows_of, tokens
 from sheetgpt.plan.ops import Expr, apply
 from sheetgpt.plan.own import own
@@ -41,7 +41,7 @@ def _three_words(p: Plan) -> tuple[list[Band], Expr]:
     """The table of the lesson, each with each; and by how much the law of cosines is broken: 0."""
     p.constant("cosine.word", WORDS, (N, 1))
     table = p.knob("cosine.table", TABLE, (N, 2))
-    length = p("cosine.length", own("SQRT(SUMSQ({0:row}))", _length, table, shape=(N, 1), said=_LENGTH))
+    length = p("cosine.length", lengths(table, "sqrt((table**2).sum(axis=1))"))
     both = length * length.T
     dots = p("cosine.dot", table @ table.T)
     alike = p("cosine.cosine", apply("where", both <= 0, NO_COSINE, dots / both))
@@ -53,13 +53,6 @@ def _three_words(p: Plan) -> tuple[list[Band], Expr]:
         Band(("cosine.cosine", "cosine.euclid", "cosine.dot")),
     ]
     return bands, (euclid**2 - (squares - 2 * both * alike)) / (squares + 1)
-
-
-_LENGTH = "sqrt((table**2).sum(axis=1))"
-
-
-def _length(x: Numbers) -> Numbers:
-    return np.asarray(np.sqrt((x**2).sum(axis=1, keepdims=True)))
 
 
 def _far_formula(r: int, c: int) -> str:
@@ -81,13 +74,13 @@ def _path(x: Numbers) -> Numbers:
 
 def _pairs(p: Plan, name: str, left: Expr, right: Expr) -> Expr:
     """The cosine of each row with the row of the same number in another table."""
-    lengths = "(SQRT(SUMSQ({0:row}))*SQRT(SUMSQ({1:row})))"
-    formula = f"IF(SUMSQ({{0:row}})*SUMSQ({{1:row}})<=0,{NO_COSINE:g},SUMPRODUCT({{0:row}},{{1:row}})/{lengths})"
+    both = "(SQRT(SUMSQ({0:row}))*SQRT(SUMSQ({1:row})))"
+    formula = f"IF(SUMSQ({{0:row}})*SUMSQ({{1:row}})<=0,{NO_COSINE:g},SUMPRODUCT({{0:row}},{{1:row}})/{both})"
     return p(name, own(formula, _cosine, left, right, shape=(left.shape[0], 1), said="(x * y).sum() / (|x| * |y|)"))
 
 
 def _cosine(x: Numbers, y: Numbers) -> Numbers:
-    both = _length(x) * _length(y)
+    both = norms(x) * norms(y)
     return np.where(both <= 0, NO_COSINE, (x * y).sum(axis=1, keepdims=True) / both)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.course.demo import Demo, Line, Plot, light
+from sheetgpt.course.softmax import at_once
 from sheetgpt.plan.ops import apply
 from sheetgpt.plan.own import own
 from sheetgpt.plan.plan import Plan
@@ -34,8 +35,7 @@ def add(p: Plan) -> Sequence[Band]:
     x, router = p.knob("experts.x", X, (T, D)), p.knob("experts.router", ROUTER, (D, E))
     w_in, w_out = p.knob("experts.w_in", W_IN, (D, E * H)), p.knob("experts.w_out", W_OUT, (E * H, D))
     score = p("experts.score", x @ router)
-    formula = "EXP({0:at}-MAX({0:row}))/SUMPRODUCT(EXP({0:row}-MAX({0:row})))"
-    share = p("experts.share", own(formula, _softmax, score, shape=(T, E), said="softmax(score), row by row"))
+    share = p("experts.share", at_once(score, "score"))
     top = p("experts.top", apply("rowmax", share))
     formula = "MATCH({1:at},{0:row},0)-1"
     pick = own(formula, lambda s, _: s.argmax(1)[:, None], share, top, shape=(T, 1), said="share.argmax(axis=1)")
@@ -88,11 +88,6 @@ def _bands() -> list[Band]:
 _RELU = "maximum(0, into)"
 _NEURON = "INDEX({{0:row}},1,2*{{2:at}}+{0})*INDEX({{1:col}},2*{{2:at}}+{0},1)"
 _ALONE = f"{{3:at}}*({_NEURON.format(1)}+{_NEURON.format(2)})"
-
-
-def _softmax(x: Numbers) -> Any:
-    exp = np.exp(x - x.max(axis=1, keepdims=True))
-    return exp / exp.sum(axis=1, keepdims=True)
 
 
 def _on(r: int, c: int) -> str:

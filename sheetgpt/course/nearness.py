@@ -1,4 +1,4 @@
-"""What is near to what: distances to a point, names in the order of their distance, and a row that a learner picks."""
+"""What is near to what: lengths, distances to a point, names in that order, and a row that a learner picks."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ def row_picked(p: Plan, name: str, knob: Expr, n: int) -> Expr:
         said=f"clip(floor({knob.name}), 0, {n - 1})",
     )
     return p(name, picked)
+
+
+def lengths(x: Expr, said: str = "") -> Expr:
+    """The length of each row [N, 1], by Pythagoras; `said` where the lesson has a shorter name for the rows."""
+    said = said or f"sqrt(({x.name}**2).sum(axis=1))"
+    return own("SQRT(SUMSQ({0:row}))", norms, x, shape=(x.shape[0], 1), said=said)
+
+
+def norms(x: Numbers) -> Numbers:
+    """The same of an array."""
+    return np.asarray(np.sqrt((x**2).sum(axis=1, keepdims=True)))
 
 
 def distances(p: Plan, name: str, table: Expr, point: Expr) -> Expr:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.course.demo import Demo, Line, Plot, light
+from sheetgpt.course.softmax import at_once
 from sheetgpt.plan.ops import Expr, apply
 from sheetgpt.plan.own import own
 from sheetgpt.plan.plan import Plan
@@ -87,7 +88,7 @@ def _forward(p: Plan, at: str, loss: str) -> Expr:
     a = p(f"{at}.a", _norm(x))
     q, k, v = (p(f"{at}.{name}", a @ w[f"w{name}"]) for name in "qkv")
     scores = apply("where", p["training.mask"], q @ k.T / apply("sqrt", float(D)), -1e10)
-    pattern = p(f"{at}.pattern", _softmax(p(f"{at}.scores", scores)))
+    pattern = p(f"{at}.pattern", at_once(p(f"{at}.scores", scores)))
     z = p(f"{at}.z", pattern @ v)
     mid = p(f"{at}.mid", x + z @ w["wo"])
     b = p(f"{at}.b", _norm(mid))
@@ -97,7 +98,7 @@ def _forward(p: Plan, at: str, loss: str) -> Expr:
     y = p(f"{at}.y", mid + post @ w["w2"])
     f = p(f"{at}.f", _norm(y))
     logits = p(f"{at}.logits", f @ w["wte"].T)
-    p(f"{at}.probs", _softmax(logits))
+    p(f"{at}.probs", at_once(logits))
     losses = own(
         _LOSS, _losses, logits, p["training.target"], shape=(T, 1), said="log(exp(logits).sum(1)) - logits[target]"
     )
@@ -158,12 +159,6 @@ def _norm_back(d: Expr, normed: Expr, x: Expr) -> Expr:
     return own(formula % (D, _EPS), _normed_back, d, normed, x, shape=x.shape, said=said)
 
 
-def _softmax(x: Expr) -> Expr:
-    """Of each row."""
-    formula = "EXP({0:at}-MAX({0:row}))/SUMPRODUCT(EXP({0:row}-MAX({0:row})))"
-    return own(formula, _soft, x, shape=x.shape, said=f"softmax({x.name}), row by row")
-
-
 def _bands(p: Plan) -> list[Band]:
     steps = FORWARD[:5], FORWARD[5:9], FORWARD[9:13], (*FORWARD[13:], "logits", "probs", "losses")
     weights = tuple(WEIGHTS)[:4], tuple(WEIGHTS)[4:]
@@ -210,11 +205,6 @@ def _normed(x: Numbers) -> Any:
 def _normed_back(d: Numbers, n: Numbers, x: Numbers) -> Any:
     inner = d - d.mean(axis=1, keepdims=True) - n * (d * n).mean(axis=1, keepdims=True)
     return inner / np.sqrt(x.var(axis=1, keepdims=True) + EPS)
-
-
-def _soft(x: Numbers) -> Any:
-    exp = np.exp(x - x.max(axis=1, keepdims=True))
-    return exp / exp.sum(axis=1, keepdims=True)
 
 
 def _losses(logits: Numbers, target: Numbers) -> Any:
