@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,8 +122,9 @@ def evaluated(
     n_rows = rows_for(ids, room.tokens, model.config, 1 if fixed else LEAST_TOKENS)
     live = None if fixed else live_for(prompt, n_rows, room.characters, room.word_bytes, tokenizer)
     asked = form.asked(stages, model.config)
-    card = Card(model.name, model.config, n_rows, live, stages=stages, asked=asked, dialect=form.dialect)
-    blueprint = Blueprint.of(replace(card, about=told_of(model)))
+    about = told_of(model)
+    card = Card(model.name, model.config, n_rows, live, stages=stages, asked=asked, dialect=form.dialect, about=about)
+    blueprint = Blueprint.of(card)
     given = inputs(blueprint.plan, prompt, ids, tokenizer) | recorded(blueprint.plan, model)
     given |= records(blueprint, model, prompt)
     before = upstream(blueprint, given, model)

@@ -84,8 +84,6 @@ def _weights(model: str) -> Weights | None:
 
 def _card(model: str, weights: Weights | None, prompt: str | None, room: Room, stages: str, form: Form) -> Card:
     """The card of the workbook that `build` would make; raises what it raises."""
-    from dataclasses import replace
-
     from sheetgpt.check.inputs import CHARS_A_TOKEN, LEAST_TOKENS
     from sheetgpt.check.source import told_of
     from sheetgpt.estimate import KNOWN
@@ -107,8 +105,8 @@ def _card(model: str, weights: Weights | None, prompt: str | None, room: Room, s
     n_rows = rows_for(ids, room.tokens, config, 1 if fixed and prompt is not None else LEAST_TOKENS)
     live = None if fixed else _live(weights, prompt or "", n_rows, room)
     name = weights.name if weights else model
-    card = Card(name, config, n_rows, live, stages=part, asked=form.asked(part, config), dialect=form.dialect)
-    return replace(card, about=told_of(weights)) if weights else card
+    asked, about = form.asked(part, config), told_of(weights) if weights else ()
+    return Card(name, config, n_rows, live, stages=part, asked=asked, dialect=form.dialect, about=about)
 
 
 def _live(weights: Weights | None, prompt: str, n_rows: int, room: Room) -> Live:
