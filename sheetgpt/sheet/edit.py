@@ -37,9 +37,8 @@ def edit(
     """Write to `dst` a copy of the workbook `src` in which cells hold other values, by tab and (row, column).
 
     `typed` is for cells without a formula: those not in it keep theirs. `computed` is what the cells that formulas
-    compute remember: those not in it remember nothing. Every cell that gets a value must stand in the file. With
-    `over`, formulas in `typed` cells give way; of an array formula all cells must be typed, a shared formula
-    stays with the cells that are not.
+    compute remember: those not in it remember nothing. Every cell that gets a value must stand in the file. With `over`
+    formulas in `typed` cells give way: an array formula only as a whole, a shared one stays with cells not typed.
 
     Returns the areas (inclusive, from 0) that formulas compute, by tab, for the tabs that have any. `dst` is a new
     file, or one open for writing. Raises `WorkbookError`.
