@@ -196,6 +196,33 @@ def test_a_pace_fills_its_hours(pace: str) -> None:
     assert 0.95 * 60 * int(pace[0]) <= 60 * hours + minutes <= 60 * int(pace[0])
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--list", "-o", "x.xlsx"], ["--pace", "2h", "--blank"], ["--list", "--pace", "8h"]]
+)
+def test_what_only_tells_writes_nothing(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, ["lessons", *arguments])
+    assert (result.exit_code, "only tell" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (["tour"], 3, "a course of lessons"),
+        (["export"], 3, "a course of lessons"),
+        (["mutate"], 3, "a course of lessons"),
+        (["grade"], 3, "a course of lessons"),
+        (["verify", "--laws"], 2, "leave out --laws"),
+        (["verify", "--model", "fable"], 2, "leave out --model"),
+    ],
+)
+def test_what_is_not_done_with_a_course_is_said(
+    command: list[str], code: int, words: str, houses: Written, tmp_path: Path
+) -> None:
+    rest = ["--pdf", str(tmp_path / "out.pdf")] if command == ["export"] else []
+    result = CliRunner().invoke(main, [command[0], str(houses.path), *command[1:], *rest])
+    assert (result.exit_code, words in result.output, list(tmp_path.iterdir())) == (code, True, []), result.output
+
+
 def test_some_lessons_alone_and_an_exercise(tmp_path: Path) -> None:
     path = tmp_path / "some.xlsx"
     run("houses", "-o", str(path))

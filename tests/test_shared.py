@@ -106,6 +106,11 @@ def test_what_would_leave_the_grid_is_refused(text: str, to: str) -> None:
         moved(text, "C3", to)
 
 
+def test_a_name_that_lies_beyond_the_grid_is_no_cell() -> None:
+    """Whose file is not ours may have such a name."""
+    assert moved("ZZZ1+$xfe7+A1048577+ABC1:ZZZ1+A1", "A1", "B2") == "ZZZ1+$xfe7+A1048577+ABD2:ZZZ1+B2"
+
+
 @given(rows=st.lists(st.lists(st.sampled_from(TEXTS), max_size=4), max_size=6))
 def test_every_cell_reads_as_it_was(rows: list[list[str]]) -> None:
     """Another hand copies the rule of a cell's group into the cell, and its own formula stands there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sheetgpt.errors import WorkbookError
 from sheetgpt.sheet.a1 import parse_ref
-from sheetgpt.sheet.blueprint import CARD_NAME, Blueprint, Card
+from sheetgpt.sheet.blueprint import CARD_NAME, COURSE_NAME, Blueprint, Card
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.head import ParameterFact
 from sheetgpt.sheet.parameters import FILE, FILE_SHA256, NUMBERS_SHA256, first_fact
@@ -18,6 +18,11 @@ def read_card(book: Book) -> Card:
     except (ValueError, KeyError):
         text = None
     if not isinstance(text, str):
+        if book.reference(COURSE_NAME):
+            raise WorkbookError(
+                f"{book.path.name}: a course of lessons, and this is done with a model's workbook; "
+                "`sheetgpt verify` checks a course"
+            )
         raise WorkbookError(f"{book.path.name}: not a workbook that sheetgpt made (it has no cell {CARD_NAME})")
     try:
         return Card.from_json(text)

@@ -26,6 +26,8 @@ def lessons(names: tuple[str, ...], output: Path | None, listed: bool, pace: str
     from sheetgpt.course.pace import plan_of, table_of
     from sheetgpt.models.weights import find_model
 
+    if (listed or pace) and (output or blank or (listed and pace)):
+        raise click.UsageError("--list and --pace only tell: give one of them, without -o and --blank")
     demos = chosen(names)
     if listed or pace:
         click.echo(plan_of(demos, pace) if pace else table_of(demos))

@@ -87,8 +87,9 @@ def _checked(file: Path, engine: str, laws: bool, model: str | None) -> Report:
     progress(f"verifying with {engine}")
     try:
         if is_course(file):
-            if laws:
-                raise click.UsageError("the laws of a course are its lights: leave out --laws")
+            if laws or model:
+                unfit = "the laws of a course are its lights: leave out --laws"
+                raise click.UsageError(unfit if laws else "a course has its own model: leave out --model")
             from sheetgpt.course.verify import verify_course
 
             return verify_course(file, engine)

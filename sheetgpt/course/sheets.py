@@ -9,12 +9,12 @@ from itertools import product
 from typing import Any
 
 from sheetgpt.course.book import ABOVE, ANSWERS, CONTENTS, Course, Env, headings
-from sheetgpt.course.card import CARD_NAME
 from sheetgpt.course.demo import Demo, Line, Plot
 from sheetgpt.errors import LayoutError
 from sheetgpt.plan.plan import Role, say
 from sheetgpt.sheet.a1 import fixed
 from sheetgpt.sheet.atoms import computed, formula, formula_shown, given, link, short, text, whole
+from sheetgpt.sheet.blueprint import COURSE_NAME
 from sheetgpt.sheet.cells import Cell, Chart, Kind, Mass, Series, Sheet, Style
 from sheetgpt.sheet.head import LINKS, neighbours, said, told
 from sheetgpt.sheet.layout import HEAD, Range, Tab
@@ -41,7 +41,7 @@ def sheets(course: Course, env: Env) -> Iterator[Sheet]:
 def names_of(course: Course) -> dict[str, str]:
     """Every defined name and its reference."""
     row = _rows_of_contents(course)[-1] + _CARD_ROW
-    return {name: box.ref for name, box in course.layout.ranges.items()} | {CARD_NAME: f"Contents!{fixed(row, 1)}"}
+    return {name: box.ref for name, box in course.layout.ranges.items()} | {COURSE_NAME: f"Contents!{fixed(row, 1)}"}
 
 
 # ---- the head ----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_setting
 from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Report, Row
 from sheetgpt.course.book import Course, Env
-from sheetgpt.course.card import CARD_NAME, FORMAT
+from sheetgpt.course.card import FORMAT
 from sheetgpt.course.catalog import chosen
 from sheetgpt.course.sheets import names_of, sheets
 from sheetgpt.engines import Values, get
@@ -30,6 +30,7 @@ from sheetgpt.models.weights import find_model
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_ref
+from sheetgpt.sheet.blueprint import COURSE_NAME
 from sheetgpt.sheet.book import Book
 from sheetgpt.sheet.readback import read
 
@@ -39,7 +40,7 @@ OWN_TOLERANCE = 1e-11  # sums that programs add up in another order, of numbers 
 def course_of(book: Book) -> Course:
     """The lessons that a workbook says it has; raises `WorkbookError` for a card that this version did not write."""
     try:
-        tab, (row, col, *_) = parse_ref(book.reference(CARD_NAME))
+        tab, (row, col, *_) = parse_ref(book.reference(COURSE_NAME))
         data = json.loads(str(book.sheets[tab].values.get((row, col))))
         if data["format"] != FORMAT:
             raise WorkbookError(f"{book.path.name}: a course in format {data['format']!r:.20}, not {FORMAT}")

@@ -57,6 +57,14 @@ def parse_area(text: str) -> tuple[int, int, int, int]:
     return r0, c0, r1, c1
 
 
+def is_cell(text: str) -> bool:
+    """Whether a text is the address of a cell, and not a name such as ZZZ1, which lies beyond the grid."""
+    try:
+        return bool(parse_cell(text))
+    except ValueError:
+        return False
+
+
 _FIXED = re.compile(r"\$[A-Za-z]{1,3}\$[0-9]+(:\$[A-Za-z]{1,3}\$[0-9]+)?")
 
 

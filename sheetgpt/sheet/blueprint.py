@@ -33,6 +33,7 @@ _LOWERED: dict[str, Callable[..., Iterator[Formula]]] = {
 }
 DIALECTS = tuple(_LOWERED)
 CARD_NAME = "sheetgpt.card"  # defined name of the cell that holds the card
+COURSE_NAME = "sheetgpt.course"  # defined name of the cell in which a course tells which lessons it has
 MOST_STEPS = 1000  # of the loop on the tab Generate
 ABOUT = 300  # characters of a line about the model
 _MOST_CELLS = 2_000_000_000  # of one workbook, so that a forged card cannot ask for the moon

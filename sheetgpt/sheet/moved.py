@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, parse_cell
+from sheetgpt.sheet.a1 import MAX_COLS, MAX_ROWS, column, is_cell, parse_cell
 
 _ROW, _COLUMN = re.compile(r"\$?[1-9][0-9]{0,6}"), re.compile(r"\$?[A-Za-z]{1,3}")
 _CELL = re.compile(f"({_COLUMN.pattern})({_ROW.pattern})")
@@ -64,7 +64,7 @@ def _range(text: str, here: tuple[int, int]) -> list[_Piece]:
     pieces: list[_Piece] = []
     for end in ends:
         cell = _CELL.fullmatch(end)
-        pieces += [_line(1, cell[1], here), _line(0, cell[2], here)] if cell else [_Piece(end)]
+        pieces += [_line(1, cell[1], here), _line(0, cell[2], here)] if cell and is_cell(end) else [_Piece(end)]
         pieces.append(_Piece(":"))
     return pieces[:-1]
 
