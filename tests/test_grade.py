@@ -213,6 +213,15 @@ def test_an_exercise_as_handed_out_has_no_fault(exercise: Built, tiny: Weights) 
     assert {row.name for row in report.rows if row.status == "blank"} == set(PLACES)
 
 
+@pytest.mark.parametrize("engine", ["ironcalc", "cached"])
+def test_nor_has_one_with_all_that_stands_beside_the_pipeline(engine: str, tiny: Weights, tmp_path: Path) -> None:
+    """Texts, counts and lights follow from the blank cells: what the file does not remember, nobody can judge."""
+    room, blank = Room(tokens=8, fixed=True), ["h0.attn.head0.scores"]
+    built = build(tiny, "the cat sat", tmp_path / "book.xlsx", room, blank=blank, check=False)
+    report = verify(built.path, engine, str(tiny.folder))
+    assert (report.faults, report.exit_code) == ([], 4)
+
+
 # ---- marks -----------------------------------------------------------------------------------------------
 
 

@@ -109,7 +109,12 @@ class _Check:
         if name in self.blueprint.blank:
             return blank_cells(self.workbook, name)
         read = self.blueprint.after_blank.intersection(self.plan.inputs(name))
-        return any(blank_cells(self.workbook, i).any() for i in read)
+        return any(self._nothing(i).any() for i in read)
+
+    def _nothing(self, name: str) -> NDArray[np.bool_]:
+        """Cells that hold nothing; where no engine ran, also formulas of which the file remembers no value."""
+        blank = blank_cells(self.workbook, name)
+        return blank | self._cached(name)[1] if self.engine == CACHED else blank
 
     # ---- what is wrong
 
