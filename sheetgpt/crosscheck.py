@@ -282,8 +282,8 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _weights(card: Card, model: str | None) -> Weights:
     """The model of a workbook; raises `WeightError` where it has other sizes."""
     weights = find_model(model or card.model)
-    if weights.config != card.config:
-        raise WeightError(f"{weights.name} has other sizes than the workbook's model {card.model!r}")
+    if differ := weights.config.unlike(card.config):
+        raise WeightError(f"{weights.name} has another {differ} than the workbook's model {card.model!r}")
     return weights
 
 

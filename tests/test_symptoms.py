@@ -73,6 +73,26 @@ def test_what_is_no_number(cell: object, says: str) -> None:
     assert says in likely_cause(found, LINEAR, OTHERS)
 
 
+SCORES = np.where(np.tri(T) > 0, rng.normal(size=(T, T)), -1e10)
+ABOVE = np.triu(np.ones((T, T), bool), 1)
+HEADS = {
+    "another mask": (np.where(ABOVE, -1e9, SCORES), "another large negative number"),
+    "an old model's mask": (np.where(ABOVE, -1e4, SCORES), "another large negative number"),
+    "no mask": (np.where(ABOVE, 0.5, SCORES), "the causal mask is missing"),
+    "one score unmasked": (np.where(np.eye(T, k=1) > 0, 0.5, SCORES), "the causal mask is missing"),
+    "mask and all not scaled": (SCORES * 4, "1/sqrt(16) is missing"),
+    "not scaled, then masked": (np.where(ABOVE, -1e9, SCORES * 4), "1/sqrt(16) is missing"),
+    "by the model's width": (np.where(ABOVE, SCORES, SCORES / np.sqrt(3)), "1/sqrt(48) for 1/sqrt(16)"),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_what_is_wrong_with_scores(name: str) -> None:
+    """Of heads 16 wide in a model of width 48, neither of which is a size of the place itself."""
+    found, says = HEADS[name]
+    assert says in likely_cause(found, SCORES, {}, [16, 48])
+
+
 def test_nothing_wrong_and_nothing_known() -> None:
     assert likely_cause(LINEAR, LINEAR, OTHERS) == ""
     assert likely_cause(rng.normal(size=(T, D)), LINEAR, OTHERS) == ""

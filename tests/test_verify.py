@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 
 from sheetgpt.build import Built, Room, build
 from sheetgpt.check.faults import FaultKind
+from sheetgpt.check.found import find
 from sheetgpt.check.reports import to_json, to_text
 from sheetgpt.check.result import Report
 from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES
-from sheetgpt.errors import BuildError, WeightError, WorkbookError
+from sheetgpt.errors import BuildError, EngineError, WeightError, WorkbookError
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.a1 import cell as a1
 from tests.conftest import TINY, make_model
@@ -70,6 +72,49 @@ def test_the_untouched_live_file_passes(live_book: Built, tiny: Weights) -> None
     report = verify(live_book.path, "ironcalc", str(tiny.folder))
     assert (report.faults, report.unchecked, report.exit_code) == ([], [], 0)
     assert report.cells_checked == report.cells_present
+
+
+# ---- what an engine cannot settle ----------------------------------------------------------------------------
+
+
+def with_formula(built: Built, place: str, text: str, path: Path) -> Path:
+    """A copy in which the first cell of a place has another formula; "" for a cell far from all places."""
+    book = openpyxl.load_workbook(built.path)
+    box = built.blueprint.layout.ranges[place or "h0.ln_1.var"]
+    at = (box.row + 1, box.col + 1) if place else (900, 3)
+    was = book[box.tab].cell(*at).value
+    book[box.tab].cell(*at).value = text.replace("OLD", str(was)[1:])
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("place", ["h1.ln_1.var", ""])
+def test_a_random_number_is_told_where_it_stands(place: str, tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    """No two passes of an engine agree about it; everything else is checked all the same."""
+    path = with_formula(tiny_book, place, "=OLD+RAND()" if place else "=RAND()", tmp_path / "random.xlsx")
+    report = verify(path, "ironcalc", str(tiny.folder))
+    assert (report.engine, report.exit_code) == ("ironcalc", 1 if place else 4)
+    assert {fault.place for fault in report.faults} == ({place} if place else set())
+
+
+def test_where_an_engine_fails_the_text_is_told_all_the_same(tiny_book: Built, tiny: Weights, tmp_path: Path) -> None:
+    deep = "=" + "(" * 4000 + "OLD" + ")" * 4000
+    path = with_formula(tiny_book, "h1.ln_1.var", deep, tmp_path / "deep.xlsx")
+    with pytest.raises(EngineError):
+        find(path, "ironcalc", str(tiny.folder))
+    report = verify(path, "ironcalc", str(tiny.folder))
+    first = report.first_fault
+    assert first is not None
+    assert (report.engine, report.exit_code, first.kind, first.place) == ("cached", 1, FaultKind.FORMULA, "h1.ln_1.var")
+    assert report.unchecked[0].startswith("ironcalc failed")
+
+
+def test_where_an_engine_fails_and_nothing_else_is_wrong_it_is_an_error(
+    tiny_book: Built, tiny: Weights, tmp_path: Path
+) -> None:
+    path = with_formula(tiny_book, "", "=" + "(" * 4000 + "1" + ")" * 4000, tmp_path / "deep.xlsx")
+    with pytest.raises(EngineError, match="ironcalc failed"):
+        verify(path, "ironcalc", str(tiny.folder))
 
 
 def redefined(name: str, ref: str) -> Mutant:

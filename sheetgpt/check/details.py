@@ -7,7 +7,6 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from sheetgpt.check.faults import Fault, FaultKind, distances
@@ -17,7 +16,6 @@ from sheetgpt.check.precedents import precedents
 from sheetgpt.check.siblings import Siblings, numbers
 from sheetgpt.check.slips import difference
 from sheetgpt.check.symptoms import likely_cause
-from sheetgpt.plan.model import MASKED
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import parse_cell
 from sheetgpt.sheet.grid import At, Grid, Value
@@ -47,7 +45,7 @@ class Details:
         """Column, block and head of its place, and how far off its number is."""
         block, head = numbers(fault.place)
         feature = None
-        if fault.place and fault.cell:
+        if fault.place and fault.cell and self._ranges[fault.place].cols > 1:
             feature = parse_cell(fault.cell)[1] - self._ranges[fault.place].col
         absolute, relative, ulp = distances(fault.found, fault.wanted) or (None, None, None)
         return fault._replace(feature=feature, block=block, head=head, absolute=absolute, relative=relative, ulp=ulp)
@@ -79,7 +77,8 @@ class Details:
             return fault.cause
         if fault.kind is FaultKind.CONSTANT:
             wrong = any(f.place == fault.place and f.kind is FaultKind.VALUE for f in self._faults)
-            return "typed over the formula" if wrong else "typed over the formula: right now, but it follows no input"
+            why = self._symptom(fault.place) if wrong else "right now, but it follows no input"
+            return f"typed over the formula: {why}" if why else "typed over the formula"
         if fault.kind is FaultKind.ENGINE:
             return f"formula, inputs and cached value are right: {self._engine} computes it otherwise"
         if fault.kind is FaultKind.NAME and fault.found.replace("$", "") == fault.wanted.replace("$", ""):
@@ -112,11 +111,11 @@ class Details:
         found, wanted = self._workbook.values[place], self._own(place)
         if (wanted == wanted.round()).all():
             return ""  # ids and counts: too many things are equal by chance
-        hidden = (wanted <= MASKED / 2) & (found == wanted)  # so large that it would hide what the others are off by
         self._tried += 1
         operands = islice((name for name in self._plan if self._fits(name, rows, cols) and name != place), _OPERANDS)
         others = {name: self._workbook.values[name] for name in operands}
-        return likely_cause(np.where(hidden, 0.0, found), np.where(hidden, 0.0, wanted), others)
+        read = [n for name in self._plan.inputs(place) for n in self._plan[name].shape[::-1]]
+        return likely_cause(found, wanted, others, [*read, self._workbook.blueprint.card.config.n_embd])
 
     def _fits(self, name: str, rows: int, cols: int) -> bool:
         """Whether a place may have been read in the stead of another: a bias, a residual."""

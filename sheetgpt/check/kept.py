@@ -22,7 +22,7 @@ from sheetgpt.check.shared import Compare, Compared, Shared
 from sheetgpt.check.source import Env, Source
 from sheetgpt.engines import Values
 from sheetgpt.engines.session import Changes, Session, takes
-from sheetgpt.errors import EngineError
+from sheetgpt.errors import SheetGPTError
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.blueprint import Blueprint
 from sheetgpt.sheet.book import Formula
@@ -89,7 +89,7 @@ class Kept(Shared):
         if self._computed % SAMPLE == 1:
             self.compared += 1
             if difference := _difference(values, super().recalculate(engine, file)):
-                raise EngineError(f"ironcalc computes {difference} otherwise from the file than in a loaded workbook")
+                raise SheetGPTError(f"ironcalc computes {difference} otherwise from the file than in a loaded workbook")
         return values
 
     def _changes(self, file: _KeptFile) -> Changes | None:

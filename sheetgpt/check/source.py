@@ -45,8 +45,8 @@ class Source:
         if model is None and name not in bundled():
             return cls(None, f"model {name!r} is not here; give its folder with --model")
         weights = find_model(name)
-        if weights.config != card.config:
-            return cls(None, f"{weights.folder.name} has other sizes than the workbook's model {card.model!r}")
+        if differ := weights.config.unlike(card.config):
+            return cls(None, f"{weights.folder.name} has another {differ} than the workbook's model {card.model!r}")
         if card.live and not _cuts_alike(card.live, weights.tokenizer()):
             return cls(None, f"{weights.folder.name} has another tokenizer than the workbook's model {card.model!r}")
         return cls(weights, f"the files of {weights.name}{_how_far(card)}")

@@ -7,8 +7,8 @@ cause is a conjecture: it reproduces the found numbers, which does not say how t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations
 from math import sqrt
@@ -22,7 +22,8 @@ from sheetgpt.sheet.grid import CellError
 Numbers = NDArray[np.float64]
 _CLOSE = 1e-9
 _LOOSE = 1e-5  # where an epsilon under a root keeps a ratio from being quite constant
-_MASKED = -1e9  # a score below this is a mask
+_MASKED = -1e9  # a score that is wanted below this is a mask
+_HIDES = -1e4  # one below this hides as well, as in models of old
 _MOST_SUMMED = 4096  # beyond this n, n and n - 1 are too close to be told apart loosely
 _SAMPLE = 16  # faulty cells that a pair of operands must explain before all cells are compared
 _MOST_HEADS = 6
@@ -43,6 +44,7 @@ class Case:
     found: Numbers
     wanted: Numbers
     others: Mapping[str, Numbers]
+    lengths: Collection[int] = ()
 
     @cached_property
     def wrong(self) -> NDArray[np.bool_]:
@@ -75,8 +77,8 @@ class Case:
 
     @cached_property
     def sizes(self) -> list[int]:
-        """Lengths over which something may have been summed: those of the place before all others."""
-        ours = [self.found.shape[1], self.found.shape[0]]
+        """Lengths over which something may have been summed: of what is read and of the place before all others."""
+        ours = [*self.lengths, self.found.shape[1], self.found.shape[0]]
         return [n for n in dict.fromkeys([*ours, *(n for v in self.others.values() for n in v.shape)]) if n > 1]
 
     def explains(self, difference: Numbers) -> bool:
@@ -84,16 +86,21 @@ class Case:
         return bool((np.abs(difference - self.difference) <= _CLOSE * self.scale).all())
 
 
-def likely_cause(found: NDArray[Any], wanted: NDArray[Any], others: Mapping[str, NDArray[Any]]) -> str:
+def likely_cause(
+    found: NDArray[Any], wanted: NDArray[Any], others: Mapping[str, NDArray[Any]], lengths: Collection[int] = ()
+) -> str:
     """Why `found` [rows, cols] may differ from `wanted`, by its symptoms; '' where nothing fits.
 
-    `others` are the places and weights that may have been read instead, or not at all, by name.
+    `others` are the places and weights that may have been read instead, or not at all, by name; `lengths` the
+    numbers of rows and columns of what the place reads.
     """
-    cause = diagnose(found, wanted, others)
+    cause = diagnose(found, wanted, others, lengths)
     return cause.text if cause else ""
 
 
-def diagnose(found: NDArray[Any], wanted: NDArray[Any], others: Mapping[str, NDArray[Any]]) -> Cause | None:
+def diagnose(
+    found: NDArray[Any], wanted: NDArray[Any], others: Mapping[str, NDArray[Any]], lengths: Collection[int] = ()
+) -> Cause | None:
     """The first symptom of the table that fits."""
     if found.shape != wanted.shape or found.ndim != 2:
         return None
@@ -102,9 +109,14 @@ def diagnose(found: NDArray[Any], wanted: NDArray[Any], others: Mapping[str, NDA
     if not _numeric(wanted):
         return None
     numeric = {name: np.asarray(v, np.float64) for name, v in others.items() if _numeric(v)}
-    case = Case(np.asarray(found, np.float64), np.asarray(wanted, np.float64), numeric)
+    case = Case(np.asarray(found, np.float64), np.asarray(wanted, np.float64), numeric, lengths)
     if not case.wrong.any():
         return None
+    hidden = (case.wanted <= _MASKED) & (case.found <= _HIDES)  # so large that it would hide what the others are off by
+    if not case.wrong[~hidden].any():
+        text = "another large negative number hides later tokens: the softmax makes 0 of either"
+        return Cause("another mask", text, text)
+    case = replace(case, found=np.where(hidden, 0.0, case.found), wanted=np.where(hidden, 0.0, case.wanted))
     with np.errstate(all="ignore"):
         for symptom, fits in SYMPTOMS.items():
             if told := fits(case):
@@ -191,7 +203,7 @@ def _unmasked(case: Case) -> Told:
         return None
     above = np.triu(np.ones(case.found.shape, bool), 1)
     hidden = case.wanted[above]
-    masked = bool((hidden == 0).all() or (hidden <= _MASKED).all())
+    masked = bool(((hidden == 0) | (hidden <= _MASKED)).all())
     return "the causal mask is missing above the diagonal" if masked and case.wrong[above].any() else None
 
 
@@ -227,6 +239,9 @@ def _scaled(case: Case) -> Told:
         for factor, text in ((sqrt(n), f"the factor 1/sqrt({n}) is missing"), (1 / sqrt(n), f"1/sqrt({n}) too often")):
             if abs(ratio / factor - 1) <= _CLOSE:
                 return text
+    for n, m in permutations(case.sizes, 2):
+        if abs(ratio / sqrt(n / m) - 1) <= _CLOSE:
+            return f"1/sqrt({m}) for 1/sqrt({n})"
     return f"every number is {ratio:.9g} times what it should be", "every number is scaled by a constant"
 
 

@@ -28,6 +28,7 @@ from sheetgpt.check.shared import ALONE, Shared
 from sheetgpt.check.source import facts, told_of
 from sheetgpt.check.tally import tally
 from sheetgpt.engines import Values, get
+from sheetgpt.errors import EngineError, EngineMissingError
 from sheetgpt.models.weights import digest
 from sheetgpt.plan.checks import RECORDED
 from sheetgpt.plan.plan import Role
@@ -45,6 +46,7 @@ _TOLERANCES = {Role.VALUE: OWN_TOLERANCE, Role.UPSTREAM: TOTAL_TOLERANCE, Role.R
 
 _CATCHES = frozenset({"usable", "stack", "fingerprints"})  # ops that may give a value where an input has failed
 _LEAVES_INPUTS = frozenset({FaultKind.ENGINE, FaultKind.STALE})  # a place is compared on what the engine made of them
+_OF_VALUES = frozenset({FaultKind.VALUE, FaultKind.CACHED})  # what an engine, or a program before, has computed
 _TELLS_ALL = frozenset({FaultKind.NAME, FaultKind.INPUT, FaultKind.TEXT})  # its values need not be told again
 
 
@@ -53,9 +55,27 @@ def verify(path: Path, engine: str = "ironcalc", model: str | None = None, share
 
     `engine` is a name that `sheetgpt engines` lists, or `cached`; `model` a bundled name or a folder where the
     card's model is not bundled; `shared` what checks of many copies of one workbook need not do
-    anew. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`.
+    anew. Raises `WorkbookError` for a file that is not such a workbook, `EngineMissingError`, and `EngineError` where
+    an engine fails, unless the text of the workbook alone shows a fault.
     """
-    return examine(find(path, engine, model, shared), engine, shared)
+    return look(path, engine, model, shared)[1]
+
+
+def look(path: Path, engine: str, model: str | None = None, shared: Shared = ALONE) -> tuple[Found, Report]:
+    """As `verify`, with the workbook as it was found."""
+    try:
+        found = find(path, engine, model, shared)
+        return found, examine(found, engine, shared)
+    except EngineMissingError:
+        raise
+    except EngineError as error:
+        found = find(path, CACHED, model, shared)
+        report = examine(found, CACHED, shared)
+        report.faults = [fault for fault in report.faults if fault.kind not in _OF_VALUES]
+        if not report.faults:
+            raise
+        report.unchecked.insert(0, str(error))
+        return found, report
 
 
 def examine(workbook: Found, engine: str, shared: Shared = ALONE) -> Report:

@@ -80,8 +80,7 @@ def verify(
 
 
 def _checked(file: Path, engine: str, laws: bool, model: str | None) -> Report:
-    from sheetgpt.check.found import find
-    from sheetgpt.check.verify import examine
+    from sheetgpt.check.verify import look
     from sheetgpt.course.card import is_course
 
     progress(f"verifying with {engine}")
@@ -93,9 +92,10 @@ def _checked(file: Path, engine: str, laws: bool, model: str | None) -> Report:
             from sheetgpt.course.verify import verify_course
 
             return verify_course(file, engine)
-        found = find(file, engine, model)
-        report = examine(found, engine)
-        if laws:
+        found, report = look(file, engine, model)
+        if laws and report.engine != engine:
+            report.unchecked.append("laws: no engine computes the file")
+        elif laws:
             from sheetgpt.check.laws import laws_of
 
             progress(f"trying laws with {engine}")

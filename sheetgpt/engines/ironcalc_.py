@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _MOST_PASSES = 50
+_WAVE = 4  # passes: if as many cells change in these as in those before them, they always will
 
 
 def compute(file: Path, areas: Areas) -> dict[str, list[Value]]:
@@ -66,16 +67,27 @@ def _settled(model: ironcalc.Model, read: Callable[[], dict[str, list[Value]]]) 
 
     IronCalc computes a cell on demand when a formula further up needs it, but not the array formula that a
     cell belongs to: a formula that stands before such an array sees its cells empty in the first pass. When two
-    passes agree, every formula has seen the final value of all that it reads.
+    passes agree, every formula has seen the final value of all that it reads. What follows from a volatile
+    function, such as RAND, is another each time: then the last pass counts.
     """
     before: dict[str, list[Value]] = {}
+    changes: list[int] = []
     for _ in range(_MOST_PASSES):
         model.evaluate()
         values = read()
         if values == before:
             return values
+        changes.append(_changed(before, values))
+        if len(changes) > 2 * _WAVE and min(changes[-_WAVE:]) >= min(changes[-2 * _WAVE : -_WAVE]):
+            return values
         before = values
     raise EngineError(f"its values still change after {_MOST_PASSES} passes")
+
+
+def _changed(before: dict[str, list[Value]], values: dict[str, list[Value]]) -> int:
+    """How many cells hold something else; all of them in the first pass."""
+    pairs = (zip(before.get(tab, [None] * len(now)), now, strict=True) for tab, now in values.items())
+    return sum(was != is_ for pair in pairs for was, is_ in pair)
 
 
 def _values(model: ironcalc.Model, sheet: int, areas: list[Area]) -> Iterator[Value]:

@@ -74,6 +74,10 @@ class ModelConfig:
         """Name of the matrix that turns a vector into logits."""
         return "wte" if self.tied else "lm_head.w"
 
+    def unlike(self, other: ModelConfig) -> str:
+        """The fields in which two models differ, such as `n_embd, eps`; empty if they are alike."""
+        return ", ".join(f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name))
+
     def shapes(self) -> dict[str, Shape]:
         """Every weight's name and shape in pipeline order; a vector is one row."""
         d, wide = self.n_embd, self.d_mlp
