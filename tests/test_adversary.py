@@ -104,8 +104,13 @@ def test_settings_under_which_a_spreadsheet_computes_otherwise(setting: str, che
     ("part", "old", "new", "says"),
     [
         ("workbook", "</sheets>", "</sheets><extLst><ext><definedName name='x.y'>1</definedName></ext></extLst>", ""),
-        ("workbook", '<sheet name="Logits"', '<sheet state="veryHidden" name="Logits"', "hidden"),
-        ("workbook", "<definedNames>", '<definedNames><definedName name="x.y">1</definedName>', "x.y"),
+        ("workbook", '<sheet name="Logits"', '<sheet state="veryHidden" name="Logits"', "1 tab that is hidden: Logits"),
+        (
+            "workbook",
+            "<definedNames>",
+            '<definedNames><definedName name="x.y">1</definedName>',
+            "1 defined name that",
+        ),
         (
             "workbook",
             "</definedNames>",

@@ -178,6 +178,14 @@ def test_the_verdict_stands_in_every_form_for_people(name: str, verdict: str) ->
         assert verdict in render(BY_HAND[name], form)
 
 
+def test_a_stale_label_has_its_tab_in_the_summary() -> None:
+    """A label has no place; one thing is told in the singular."""
+    stale = Fault(FaultKind.STALE, "", "h0 ln_1", "A43", "'a'", "'b'")
+    lines = render(of(ROWS, faults=[FORMULA._replace(more=1), stale]), "text")
+    assert "also: stale cached values at 1 place, the first a label, h0 ln_1!A43" in lines
+    assert "and 1 more cell\n" in lines
+
+
 def test_heat_grows_with_the_gap() -> None:
     assert [heat(limit) for limit in HEAT_LIMITS] == list(range(len(HEAT_LIMITS)))
     assert [heat(limit * 1.01) for limit in HEAT_LIMITS[1:]] == list(range(2, len(HEAT_LIMITS) + 1))

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sheetgpt.check.audit import Audit, StageRow
+from sheetgpt.check.faults import many
 from sheetgpt.check.reports.words import number
 from sheetgpt.errors import one_line
 
@@ -62,7 +63,7 @@ def _first(audit: Audit) -> Iterator[str]:
         return
     first = audit.faults[0]
     yield f"FIRST FAULT: {first.place}"
-    more = f", and {first.more:,} more cells" if first.more else ""
+    more = f", and {many(first.more, 'more cell')}" if first.more else ""
     yield f"  where    {first.tab}!{first.cell}, {first.token}{more}"
     if first.formula:
         yield f"  formula  ={first.formula}"
@@ -75,7 +76,7 @@ def _families(audit: Audit) -> Iterator[str]:
     for n, family in enumerate(audit.families, 1):
         first = family.first
         yield f"FAMILY {n}: {family.cause}"
-        yield f"  {family.cells:,} cells in {len(family.stages)} stages: {', '.join(family.stages)}"
+        yield f"  {many(family.cells, 'cell')} in {many(len(family.stages), 'stage')}: {', '.join(family.stages)}"
         yield f"  tabs     {'; '.join(tab.strip() for tab in family.tabs)}"
         yield f"  first    {first.tab}!{first.cell}, found {first.found}, wanted {first.wanted}"
         yield f"  formula  {'=' + first.formula if first.formula else 'none'}"
@@ -86,7 +87,7 @@ def _cells(audit: Audit) -> Iterator[str]:
     for cell in audit.cells[:_MOST_CELLS]:
         yield f"{cell.place} {cell.tab}!{cell.cell}: {cell.found}, wanted {cell.wanted}   (gap {number(cell.gap)})"
     if len(audit.cells) > _MOST_CELLS:
-        yield f"and {len(audit.cells) - _MOST_CELLS:,} more cells; --format json lists all"
+        yield f"and {many(len(audit.cells) - _MOST_CELLS, 'more cell')}; --format json lists all"
 
 
 def _beside(audit: Audit) -> Iterator[str]:

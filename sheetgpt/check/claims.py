@@ -23,7 +23,10 @@ def read_card(book: Book) -> Card:
                 f"{book.path.name}: a course of lessons, and this is done with a model's workbook; "
                 "`sheetgpt verify` checks a course"
             )
-        raise WorkbookError(f"{book.path.name}: not a workbook that sheetgpt made (it has no cell {CARD_NAME})")
+        raise WorkbookError(
+            f"{book.path.name}: not a workbook that sheetgpt made (it has no cell {CARD_NAME}); "
+            "`sheetgpt audit FILE --map MAP.toml` checks a stranger's GPT workbook"
+        )
     try:
         return Card.from_json(text)
     except WorkbookError as error:

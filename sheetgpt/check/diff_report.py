@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from sheetgpt.check.diff import KINDS, VALUE, Difference, Row, Told
+from sheetgpt.check.faults import many
 from sheetgpt.check.result import CACHED
 from sheetgpt.errors import one_line
 
@@ -65,6 +66,10 @@ def _table(found: Difference, *, places: bool) -> Iterator[str]:
         yield f"{group:<28}" + "".join(f"{n or '':>17}" for n in counts.values()) + f"  {rows[0].cell_a}"
 
 
+def _beside(count: int) -> str:
+    return many(count, "thing") + (" that is no cell" if count == 1 else " that are no cells")
+
+
 def _verdict(found: Difference) -> Iterator[str]:
     yield ""
     if row := found.first:
@@ -77,6 +82,6 @@ def _verdict(found: Difference) -> Iterator[str]:
         yield f"not compared: {reason}"
     differing = sum(row.cells for row in found.rows)
     if found.exit_code:
-        yield f"DIFFERENT: {differing:,} of {found.cells:,} cells, {len(found.told):,} things that are no cells"
+        yield f"DIFFERENT: {differing:,} of {many(found.cells, 'cell')}, {_beside(len(found.told))}"
     else:
-        yield f"EQUAL: {found.cells:,} cells compared"
+        yield f"EQUAL: {many(found.cells, 'cell')} compared"

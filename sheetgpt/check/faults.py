@@ -105,6 +105,16 @@ def shown(value: object) -> str:
     return repr(text if len(text) <= 200 else text[:200] + "...")
 
 
+def many(count: int, thing: str) -> str:
+    """A count with its word: `1 fault`, `2,000 faults`."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def several(count: int, thing: str, rest: str, first: str) -> str:
+    """How many there are, and one of them: `1 tab that is hidden: X`."""
+    return f"{many(count, thing)} {rest}" + (f": {first}" if count == 1 else f", the first {first}")
+
+
 def by_place(faults: Iterable[Fault]) -> dict[str, list[Fault]]:
     """Faults by the place that they are about, in their order."""
     out: dict[str, list[Fault]] = {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from sheetgpt.check.faults import Fault, FaultKind, shown
+from sheetgpt.check.faults import Fault, FaultKind, several, shown
 from sheetgpt.check.formula import canonical
 from sheetgpt.check.places import Places
 from sheetgpt.sheet.a1 import cell as a1
@@ -58,17 +58,21 @@ def unplanned(book: Book, tabs: list[str], names: dict[str, str]) -> Iterator[st
     strange = [name for name in book.names if name.casefold() not in planned]
     strange += [name for _, name in book.local_names if name.casefold() not in planned]
     if strange:
-        yield f"{len(strange):,} defined names that the plan does not know, the first {strange[0][:60]}"
+        yield _told(strange, "defined name", "that the plan does not know")
     if others := [tab for tab in book.tabs if tab not in tabs]:
-        yield f"{len(others):,} tabs that the plan does not know, the first {others[0]}"
+        yield _told(others, "tab", "that the plan does not know")
     if book.charts:
-        yield f"{len(book.charts):,} tabs that hold no cells but a chart or the like, the first {book.charts[0]}"
+        yield _told(book.charts, "tab", "without cells, for a chart or the like")
     if [tab for tab in book.tabs if tab in tabs] != [tab for tab in tabs if tab in book.tabs]:
         yield "the tabs stand in another order"
     if book.hidden:
-        yield f"{len(book.hidden):,} tabs are hidden, among them {min(book.hidden)}"
+        yield _told(sorted(book.hidden), "tab", "that is hidden" if len(book.hidden) == 1 else "that are hidden")
     if book.has_macros or book.has_external_links:
         yield "the file has macros or leads to other files, which sheetgpt never writes"
+
+
+def _told(names: Sequence[str], thing: str, rest: str) -> str:
+    return several(len(names), thing, rest, names[0][:60])
 
 
 def inspect_cells(book: Book, sheet: Sheet, places: Places) -> Iterator[Fault]:

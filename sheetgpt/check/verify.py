@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.details import Details
 from sheetgpt.check.evaluate import Layers, attempt
-from sheetgpt.check.faults import Fault, FaultKind, by_place, shown
+from sheetgpt.check.faults import Fault, FaultKind, by_place, several, shown
 from sheetgpt.check.found import Found, blank_cells, find
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inputs import starts, turned
@@ -385,7 +385,7 @@ class _Check:
             report.unchecked.append(f"{computed:,} formula cells: cached values are the file's own, no engine ran")
         if strays := report.cells_present - sum(t.planned for t in tallies):
             first = min(f"{tab}!{t.stray}" for tab, t in zip(self.book.sheets, tallies, strict=True) if t.stray)
-            report.unchecked.append(f"{strays:,} cells that the plan does not know, the first {first}")
+            report.unchecked.append(several(strays, "cell", "that the plan does not know", first))
         tabs = [tab.name for tab in self.blueprint.layout.tabs]
         report.unchecked += self._left_blank()
         report.unchecked += unplanned(self.book, tabs, names_of(self.blueprint))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from sheetgpt.check.faults import Fault, FaultKind
+from sheetgpt.check.faults import Fault, FaultKind, many
 from sheetgpt.check.reports.words import (
     TRIED,
     broken,
@@ -14,7 +14,6 @@ from sheetgpt.check.reports.words import (
     distance,
     further,
     law_brief,
-    many,
     number,
     provenance,
     tab_sums,
@@ -80,7 +79,8 @@ def _faults(faults: list[Fault]) -> Iterator[str]:
     if len(others) > _MOST_FAULTS:
         yield f"and {len(others) - _MOST_FAULTS} more; --format json lists all"
     if stale:
-        yield f"also: stale cached values at {many(len(stale), 'place')}, the first {stale[0].place} ({stale[0].cell})"
+        begins = f"{stale[0].place or 'a label'}, {where(stale[0])}"
+        yield f"also: stale cached values at {many(len(stale), 'place')}, the first {begins}"
     yield ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from math import isfinite, isinf
 from typing import NamedTuple
 
-from sheetgpt.check.faults import Fault, shown
+from sheetgpt.check.faults import Fault, many, shown
 from sheetgpt.check.result import CACHED, Law, Report, Row
 
 NO_FAULT = ("ok", "follows")  # of a row
@@ -90,7 +90,7 @@ def standing(fault: Fault) -> str:
 
 def further(fault: Fault) -> str:
     """How many cells of the place are wrong in the same way, if any."""
-    return f", and {fault.more:,} more cells" if fault.more else ""
+    return f", and {many(fault.more, 'more cell')}" if fault.more else ""
 
 
 def distance(fault: Fault) -> str:
@@ -141,7 +141,7 @@ def untried(report: Report) -> list[Law]:
 
 def counted(report: Report) -> str:
     """How much was looked at."""
-    return f"{report.cells_checked:,} of {report.cells_present:,} cells, {len(report.rows)} places"
+    return f"{report.cells_checked:,} of {many(report.cells_present, 'cell')}, {many(len(report.rows), 'place')}"
 
 
 def verdict(report: Report) -> str:
@@ -155,11 +155,6 @@ def verdict(report: Report) -> str:
     wrong = [many(len(report.faults), "fault")] if report.faults else []
     wrong += [many(len(broken(report)), "broken law")] if broken(report) else []
     return f"WRONG: {' and '.join(wrong)}"
-
-
-def many(count: int, thing: str) -> str:
-    """A count with its word: `1 fault`, `2 faults`."""
-    return f"{count} {thing}" + ("" if count == 1 else "s")
 
 
 HOTTEST = 10
