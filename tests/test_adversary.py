@@ -104,6 +104,8 @@ def test_settings_under_which_a_spreadsheet_computes_otherwise(setting: str, che
     ("part", "old", "new", "says"),
     [
         ("workbook", "</sheets>", "</sheets><extLst><ext><definedName name='x.y'>1</definedName></ext></extLst>", ""),
+        ("workbook", "<calcPr ", '<calcPr calcMode="auto" ', ""),
+        ("workbook", "<calcPr ", '<calcPr calcMode="manual" ', "calcMode=manual"),
         ("workbook", '<sheet name="Logits"', '<sheet state="veryHidden" name="Logits"', "1 tab that is hidden: Logits"),
         (
             "workbook",

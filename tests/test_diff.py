@@ -21,6 +21,7 @@ from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.edit import edit
 from tests.conftest import CORE, make_model
 from tests.mutants import MUTANTS, Mutant, formula, make
+from tests.test_adversary import edited
 from tests.test_cli import run
 
 QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -166,6 +167,14 @@ def test_any_other_workbooks(tmp_path: Path) -> None:
     assert diff(tmp_path / "a.xlsx", tmp_path / "a.xlsx").exit_code == 0
     computed = diff(tmp_path / "a.xlsx", tmp_path / "b.xlsx", 0.0, "ironcalc")
     assert ("desk", VALUE, "B1", "3.0", "7.5") in [(r.tab, r.kind, r.cell_a, r.a, r.b) for r in computed.rows]
+
+
+def test_settings_are_told(tiny_book: Built, tmp_path: Path) -> None:
+    """Also when the file is computed: its values may be stale."""
+    said = '<calcPr calcMode="manual" iterate="1" '
+    other = edited(tiny_book, tmp_path / "manual.xlsx", workbook=lambda xml: xml.replace("<calcPr ", said))
+    found = [(told.kind, told.what, told.a, told.b) for told in diff(tiny_book.path, other).told]
+    assert found == [("setting", what, "nothing", "set") for what in ("calcMode=manual", "iterate=1")]
 
 
 def test_the_command(tiny_book: Built, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from sheetgpt.errors import WorkbookError
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.blueprint import Blueprint
-from sheetgpt.sheet.book import Book, Formula, Sheet
+from sheetgpt.sheet.book import AUTOMATIC, Book, Formula, Sheet
 from sheetgpt.sheet.grid import Area, Value
 from sheetgpt.sheet.readback import BookFile, open_book
 
@@ -386,8 +386,14 @@ def _outline(a: Book, b: Book) -> Iterator[Told]:
         {f"{tab}!{name}": ref for (tab, name), ref in a.local_names.items()},
         {f"{tab}!{name}": ref for (tab, name), ref in b.local_names.items()},
     )
-    yield from _unequal("setting", dict.fromkeys(a.settings, "set"), dict.fromkeys(b.settings, "set"))
+    yield from _unequal("setting", *(dict.fromkeys(_settings(book), "set") for book in (a, b)))
     yield from _unequal("hidden tab", dict.fromkeys(a.hidden, "hidden"), dict.fromkeys(b.hidden, "hidden"))
+
+
+def _settings(book: Book) -> Iterator[str]:
+    yield from book.settings
+    if book.calculates != AUTOMATIC:
+        yield f"calcMode={book.calculates}"
 
 
 def _folded(names: Mapping[str, str]) -> dict[str, str]:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
+
+from sheetgpt.sheet.a1 import parse_cell
+from sheetgpt.sheet.r1c1 import r1c1
+
+_RULES = 8  # wrong formulas of a place that are told one by one
 
 
 class FaultKind(StrEnum):
@@ -66,7 +72,7 @@ class Fault(NamedTuple):
     token: str = ""  # whose row it is
     formula: str = ""
     gap: float | None = None
-    more: int = 0  # further cells of the same place with the same kind of fault
+    more: int = 0  # further cells of the same place with the same kind of fault; of formulas, with the same rule
     feature: int | None = None  # column of the place, from 0
     block: int | None = None
     head: int | None = None
@@ -121,3 +127,33 @@ def by_place(faults: Iterable[Fault]) -> dict[str, list[Fault]]:
     for fault in faults:
         out.setdefault(fault.place, []).append(fault)
     return out
+
+
+def merged(faults: Iterable[Fault]) -> list[Fault]:
+    """One fault for each place and kind, and for each wrong rule or setting: the first, and how many more.
+
+    A place with very many wrong formulas, each another, has one fault for all beyond the first few.
+    """
+    out: dict[tuple[str, ...], Fault] = {}
+    rules: Counter[tuple[str, ...]] = Counter()
+    for fault in faults:
+        group: tuple[str, ...] = (fault.place, fault.tab, fault.kind)
+        key: tuple[str, ...] = (*group, _rule(fault))
+        if key not in out:
+            rules[group] += 1
+        if rules[group] > _RULES and key not in out:
+            key = group
+        first = out.get(key)
+        out[key] = fault if first is None else first._replace(more=first.more + 1 + fault.more)
+        if first and key == group:
+            out[key] = out[key]._replace(cause=f"wrong in further ways: only {_RULES} of a place are told one by one")
+    return list(out.values())
+
+
+def _rule(fault: Fault) -> str:
+    """What makes two faults of a place the same: of formulas the form that was found, whatever the cell."""
+    if fault.kind is FaultKind.SETTING:
+        return fault.found
+    if fault.kind is FaultKind.FORMULA and fault.cell:
+        return r1c1(fault.found, *parse_cell(fault.cell))
+    return ""

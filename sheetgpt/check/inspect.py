@@ -11,7 +11,7 @@ from sheetgpt.check.formula import canonical
 from sheetgpt.check.places import Places
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_ref
-from sheetgpt.sheet.book import Book
+from sheetgpt.sheet.book import AUTOMATIC, Book
 from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import COMPUTED, Cell, Kind, Sheet
 from sheetgpt.sheet.grid import Area, cells, overlap
@@ -67,6 +67,8 @@ def unplanned(book: Book, tabs: list[str], names: dict[str, str]) -> Iterator[st
         yield "the tabs stand in another order"
     if book.hidden:
         yield _told(sorted(book.hidden), "tab", "that is hidden" if len(book.hidden) == 1 else "that are hidden")
+    if book.calculates != AUTOMATIC:
+        yield f"calcMode={book.calculates[:20]}: a spreadsheet computes this file when asked, and else may show old values"
     if book.has_macros or book.has_external_links:
         yield "the file has macros or leads to other files, which sheetgpt never writes"
 

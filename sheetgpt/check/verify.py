@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sheetgpt.check.details import Details
 from sheetgpt.check.evaluate import Layers, attempt
-from sheetgpt.check.faults import Fault, FaultKind, by_place, several, shown
+from sheetgpt.check.faults import Fault, FaultKind, by_place, merged, several, shown
 from sheetgpt.check.found import Found, blank_cells, find
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inputs import starts, turned
@@ -159,8 +159,8 @@ class _Check:
         everything = [fault for faults in told.values() for fault in faults]
         if not any(blank_cells(self.workbook, name).any() for name in self.blueprint.card.blank):
             everything = everything or list(self._drift(report.rows))
-        merged = _merged([self._with_token(fault) for fault in sorted(everything, key=self._order())])
-        report.faults = Details(self.workbook, self.engine, self._own, merged).all()
+        faults = merged([self._with_token(fault) for fault in sorted(everything, key=self._order())])
+        report.faults = Details(self.workbook, self.engine, self._own, faults).all()
         self._count(report)
         return report
 
@@ -442,13 +442,3 @@ def _same(found: Value, wanted: object) -> bool:
 def _item(values: NDArray[Any], at: tuple[int, int]) -> object:
     value = values[at]
     return float(value) if isinstance(value, np.floating) else value
-
-
-def _merged(faults: list[Fault]) -> list[Fault]:
-    """One fault for each place and kind: the first, with the number of further ones."""
-    out: dict[tuple[str, str, str], Fault] = {}
-    for fault in faults:
-        key = (fault.place, fault.tab, fault.kind)
-        first = out.get(key)
-        out[key] = fault if first is None else first._replace(more=first.more + 1 + fault.more)
-    return list(out.values())

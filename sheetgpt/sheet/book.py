@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from sheetgpt.sheet.grid import Area, Grid, cells
 
+AUTOMATIC = "auto"
+
 
 class Formula(NamedTuple):
     """Text without the leading '='; `area` is that of an array, ends included.
@@ -52,6 +54,7 @@ class Book:
     hidden: frozenset[str] = frozenset()
     charts: tuple[str, ...] = ()  # tabs without cells: charts, dialogs
     settings: frozenset[str] = frozenset()  # those under which formulas mean something else: fullPrecision=0 ...
+    calculates: str = AUTOMATIC  # otherwise (`manual`) what a spreadsheet shows may be stale
     application: str | None = None  # who wrote the file, by its own account
     creator: str | None = None
     modified: str | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from sheetgpt.sheet.book import Book, Sheet
+from sheetgpt.sheet.book import AUTOMATIC, Book, Sheet
 from sheetgpt.sheet.grid import Area
 from sheetgpt.sheet.package import LIMITS, Limits, Package, local, open_package, parser_for
 from sheetgpt.sheet.sheetxml import MAIN, PIECES, read_sheet, unescape
@@ -71,6 +71,7 @@ class Outline:
     hidden: frozenset[str] = frozenset()
     charts: tuple[str, ...] = ()
     settings: frozenset[str] = frozenset()
+    calculates: str = AUTOMATIC
 
     @classmethod
     def of(cls, package: Package) -> Outline:
@@ -90,7 +91,7 @@ class Outline:
         everywhere, here = _names(package, named, [node.get("name", "") for node in listed])
         hidden = frozenset(n.get("name", "") for n in listed if n.get("state", "visible") != "visible")
         charts = tuple(name for n in listed if (name := n.get("name", "")) not in parts)
-        return cls(workbook, parts, everywhere, here, hidden, charts, _settings(root))
+        return cls(workbook, parts, everywhere, here, hidden, charts, _settings(root), _calculates(root))
 
     def facts(self, package: Package) -> dict[str, Any]:
         """The fields of `Book` that are not cells."""
@@ -100,6 +101,7 @@ class Outline:
         lower = [part.lower() for part in package.parts] + [r.kind.lower() for r in relations]
         return {
             "settings": self.settings,
+            "calculates": self.calculates,
             "names": self.names,
             "local_names": self.local_names,
             "hidden": self.hidden,
@@ -153,11 +155,20 @@ def _children(root: Element, group: str) -> list[Element]:
 _USUAL = {"fullPrecision": ("1", "true"), "iterate": ("0", "false"), "date1904": ("0", "false")}
 
 
+_AT_ONCE = (AUTOMATIC, "autoNoTable", "")  # a data table is no formula
+
+
 def _settings(root: Element) -> frozenset[str]:
     """Unusual settings of the workbook, wherever in the workbook part they stand."""
     nodes = [node for node in root.iter() if local(node.tag) in ("calcPr", "workbookPr")]
     given = {(name, node.get(name, "").strip()) for node in nodes for name in _USUAL if name in node.attrib}
     return frozenset(f"{name}={value}" for name, value in given if value not in _USUAL[name])
+
+
+def _calculates(root: Element) -> str:
+    """When a spreadsheet is to compute: `auto`, or else what the file says."""
+    modes = [node.get("calcMode", "").strip() for node in root.iter() if local(node.tag) == "calcPr"]
+    return next((mode for mode in modes if mode not in _AT_ONCE), AUTOMATIC)
 
 
 def _names(

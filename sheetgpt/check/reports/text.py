@@ -75,13 +75,19 @@ def _faults(faults: list[Fault]) -> Iterator[str]:
         told = f"{value.found}, wanted {value.wanted}   ({distance(value)}){further(value)}"
         yield from _labelled([("value", told)])
     for fault in others[:_MOST_FAULTS]:
-        yield f"also: {fault.kind} at {fault.place or 'a label'}, {where(fault)}{further(fault)}"
+        yield _also(fault)
     if len(others) > _MOST_FAULTS:
         yield f"and {len(others) - _MOST_FAULTS} more; --format json lists all"
     if stale:
         begins = f"{stale[0].place or 'a label'}, {where(stale[0])}"
         yield f"also: stale cached values at {many(len(stale), 'place')}, the first {begins}"
     yield ""
+
+
+def _also(fault: Fault) -> str:
+    at = f" at {fault.place or 'a label'}" if fault.place or fault.cell else ""
+    setting = f": {fault.found}" if fault.kind is FaultKind.SETTING else ""
+    return f"also: {fault.kind}{at}, {where(fault)}{further(fault)}{setting}"
 
 
 def _value_of(first: Fault, others: list[Fault]) -> Fault | None:
