@@ -13,6 +13,7 @@ from pathlib import Path
 import openpyxl
 import orjson
 import pytest
+from openpyxl.workbook.defined_name import DefinedName
 
 from sheetgpt.build import Built, Form, Room, build
 from sheetgpt.check.faults import FaultKind
@@ -128,6 +129,59 @@ def test_what_the_plan_does_not_know_is_told(
     assert report.faults == []
     assert report.exit_code == (4 if says else 0)
     assert says in " ".join(report.unchecked)
+
+
+_FAR = "h0 mlp!B900 holds =[1]Sheet1!A1+FOO(2)+_xlfn.XLOOKUP(1,A1:A2,A1:A2)"
+STRANGE = [
+    'Secret!C1 holds =WEBSERVICE("http://x.invalid"), and 1 more cell: better no WEBSERVICE: it reaches outside',
+    f"{_FAR}: better no FOO: not every spreadsheet program has it",
+    f"{_FAR}: better no XLOOKUP: not every spreadsheet program has it",
+    f"{_FAR}: better nothing from other files",
+    "the name slides is Prompt!A1: better an absolute reference",
+    "the name today is NOW(): better no NOW: it is computed anew each time",
+]
+
+
+def test_formulas_that_the_plan_does_not_know_are_told_by_what_they_do(tmp_path: Path, book: Built) -> None:
+    """A line for each tab and reason; those of the plan are faults already and are not told twice."""
+    file = openpyxl.load_workbook(book.path)
+    secret = file.create_sheet("Secret")
+    secret.sheet_state = "veryHidden"
+    secret["C1"] = secret["C2"] = '=WEBSERVICE("http://x.invalid")'
+    secret["C3"] = "=SUM(C1:C2)"
+    file["h0 mlp"]["B900"] = "=[1]Sheet1!A1+FOO(2)+_xlfn.XLOOKUP(1,A1:A2,A1:A2)"
+    box = book.blueprint.layout.ranges["h0.ln_1.mean"]
+    file["h0 ln_1"].cell(box.row + 1, box.col + 1).value = "=NOW()"
+    for name, ref in (("slides", "Prompt!A1"), ("today", "NOW()"), ("fixed", "Prompt!$A$1")):
+        file.defined_names[name] = DefinedName(name, attr_text=ref)
+    file.save(tmp_path / "strange.xlsx")
+    report = verify(tmp_path / "strange.xlsx", "cached")
+    told = [line for line in report.unchecked if ": better " in line]
+    assert sorted(line[: len(wanted)] for line, wanted in zip(sorted(told), STRANGE, strict=True)) == STRANGE
+    assert any(fault.found == "=NOW()" for fault in report.faults)
+
+
+def test_a_workbook_full_of_strange_functions_gives_no_endless_report(tmp_path: Path, book: Built) -> None:
+    file = openpyxl.load_workbook(book.path)
+    for row in range(900, 1_000):
+        file["h0 mlp"][f"B{row}"] = f"=FOO{row}.X(1)"
+    file.save(tmp_path / "strange.xlsx")
+    told = [
+        line for line in verify(tmp_path / "strange.xlsx", "cached").unchecked if "better" in line or "remark" in line
+    ]
+    assert (len(told), told[-1]) == (41, "60 more remarks of this sort on formulas and names")
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [("xl/vbaProject.bin", "the file has macros"), ("xl/externalLinks/externalLink1.xml", "other files")],
+)
+def test_macros_and_links_are_told_apart(part: str, says: str, tmp_path: Path, book: Built) -> None:
+    (tmp_path / "part.xlsx").write_bytes(book.path.read_bytes())
+    with zipfile.ZipFile(tmp_path / "part.xlsx", "a") as file:
+        file.writestr(part, b"<x/>")
+    [line] = [line for line in verify(tmp_path / "part.xlsx", "cached").unchecked if "which sheetgpt never" in line]
+    assert says in line
 
 
 def test_a_name_where_only_a_careless_reader_finds_it(check: Callable[..., Report]) -> None:

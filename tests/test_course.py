@@ -10,6 +10,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from click.testing import CliRunner
+from openpyxl.workbook.defined_name import DefinedName
 
 from sheetgpt.cli import main
 from sheetgpt.course.book import Course
@@ -163,6 +164,20 @@ def test_verify_knows_what_a_learner_changed_and_what_is_wrong(houses: Written, 
     edit(houses.path, tmp_path / "stale.xlsx", {}, {box.tab: {(box.row, box.col): 77.0}})
     faults = verify_course(tmp_path / "stale.xlsx").faults
     assert [(str(fault.kind), fault.place) for fault in faults] == [("stale cached value", "houses.distance")]
+
+
+def test_verify_says_what_is_volatile_in_cells_of_nobody(houses: Written, tmp_path: Path) -> None:
+    """A harmless note beside the lesson is not worth a line; a name of one tab that leads nowhere is."""
+    book = openpyxl.load_workbook(houses.path)
+    book["Houses"]["Z900"], book["Houses"]["Z901"] = "=NOW()", "=SUM(A1:A3)"
+    book["Houses"].defined_names["lost"] = DefinedName("lost", attr_text="Houses!#REF!")
+    book.save(tmp_path / "scratch.xlsx")
+    report = verify_course(tmp_path / "scratch.xlsx")
+    assert (report.exit_code, report.faults) == (4, [])
+    said = " ".join(report.unchecked)
+    assert "Houses!Z900 holds =NOW(): better no NOW: it is computed anew" in said
+    assert "the name lost is on Houses alone: Houses!#REF!: better a place that is there" in said
+    assert "Z901" not in said
 
 
 @pytest.mark.parametrize(

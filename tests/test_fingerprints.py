@@ -163,6 +163,7 @@ def test_lint_of_a_formula(formula: str, says: str, tmp_path: Path) -> None:
         ("Sheet!#REF!", "is there"),
         ("Gone!$A$1", "tab that is there"),
         ("[1]Sheet!$A$1", "this file"),
+        ("OFFSET(Sheet!$A$1,1,0)", "no OFFSET"),
     ],
 )
 def test_lint_of_a_name(ref: str, says: str, tmp_path: Path) -> None:

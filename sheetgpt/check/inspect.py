@@ -68,9 +68,11 @@ def unplanned(book: Book, tabs: list[str], names: dict[str, str]) -> Iterator[st
     if book.hidden:
         yield _told(sorted(book.hidden), "tab", "that is hidden" if len(book.hidden) == 1 else "that are hidden")
     if book.calculates != AUTOMATIC:
-        yield f"calcMode={book.calculates[:20]}: a spreadsheet computes this file when asked, and else may show old values"
-    if book.has_macros or book.has_external_links:
-        yield "the file has macros or leads to other files, which sheetgpt never writes"
+        yield f"calcMode={book.calculates[:20]}: spreadsheets compute this file only when asked and may show old values"
+    if book.has_macros:
+        yield "the file has macros, which sheetgpt never writes"
+    if book.has_external_links:
+        yield "the file leads to other files or data, which sheetgpt never does"
 
 
 def _told(names: Sequence[str], thing: str, rest: str) -> str:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from openpyxl.utils import FORMULAE
 
-from sheetgpt.check.faults import Fault, FaultKind
+from sheetgpt.check.faults import Fault, FaultKind, many
 from sheetgpt.check.inspect import inspect_settings
+from sheetgpt.check.reports.words import further
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_ref
-from sheetgpt.sheet.book import Book, Sheet
+from sheetgpt.sheet.book import AUTOMATIC, Book, Sheet
 from sheetgpt.sheet.classic import CLASSIC, calls_of
 
 VOLATILE = frozenset({"CELL", "INDIRECT", "INFO", "NOW", "OFFSET", "RAND", "RANDARRAY", "RANDBETWEEN", "TODAY"})
+_REACHING = frozenset(
+    {"CALL", "DDE", "GOOGLEFINANCE", "IMAGE", "IMPORTDATA", "IMPORTFEED", "IMPORTHTML", "IMPORTRANGE", "IMPORTXML"}
+    | {"REGISTER.ID", "RTD", "SQL.REQUEST", "STOCKHISTORY", "WEBSERVICE"}
+)
 _KNOWN = frozenset(name.upper() for name in (*CLASSIC, *FORMULAE)) | VOLATILE
 _EXTERNAL = re.compile(r"\[[^\]]*\][^!\[\]]*!")
+_MOVES = "an absolute reference: without $ it moves with the cell that uses it"
 _SHOWN = 200  # characters of a formula
+_MOST = 40  # remarks on one workbook
 
 
 def lint(book: Book) -> list[Fault]:
@@ -29,7 +36,27 @@ def lint(book: Book) -> list[Fault]:
     return found + [fault for sheet in book.sheets.values() for fault in _formulas(sheet)]
 
 
+def unplanned_lint(book: Book, sheets: Iterable[Sheet], planned: Collection[str]) -> Iterator[str]:
+    """The same of what no plan knows: names beside the `planned` ones, and tabs that hold strange formulas alone."""
+    known = {name.casefold() for name in planned}
+    found = [fault for fault in _names(book) if fault.place.casefold() not in known]
+    found += [fault for sheet in sheets for fault in _formulas(sheet)]
+    yield from map(remark, found[:_MOST])
+    if len(found) > _MOST:
+        yield f"{many(len(found) - _MOST, 'more remark')} of this sort on formulas and names"
+
+
+def remark(fault: Fault) -> str:
+    """What was found in one line."""
+    if fault.kind is FaultKind.NAME:
+        return f"the name {fault.place[:60]} is {fault.found}: better {fault.wanted}"
+    there = f"{fault.tab}!{fault.cell} holds " if fault.cell else ""
+    return f"{there}{fault.found}{further(fault)}: better {fault.wanted}"
+
+
 def _outside(book: Book) -> Iterator[Fault]:
+    if book.calculates != AUTOMATIC:
+        yield Fault(FaultKind.SETTING, "", "the workbook", "", f"calcMode={book.calculates[:20]}", "automatic")
     if book.has_macros:
         yield Fault(FaultKind.SETTING, "", "the workbook", "", "macros", "formulas alone")
     if book.has_external_links:
@@ -43,6 +70,8 @@ def _names(book: Book) -> Iterator[Fault]:
     for (tab, name), ref in book.local_names.items():
         if book.reference(name) and book.reference(name) != ref:
             yield Fault(FaultKind.NAME, name, tab, "", f"on {tab} alone: {ref[:_SHOWN]}", "one meaning for one name")
+        elif wanted := _wanted(book, ref):
+            yield Fault(FaultKind.NAME, name, tab, "", f"on {tab} alone: {ref[:_SHOWN]}", wanted)
 
 
 def _wanted(book: Book, ref: str) -> str:
@@ -55,7 +84,7 @@ def _wanted(book: Book, ref: str) -> str:
         tab, _ = parse_ref(ref)
     except ValueError:
         moves = re.fullmatch(r"(?:'(?:[^']|'')+'|[\w.]+)!\$?[A-Za-z]{1,3}\$?[0-9]+(?::\$?[A-Za-z]{1,3}\$?[0-9]+)?", ref)
-        return "an absolute reference: without $ it moves with the cell that uses it" if moves else ""
+        return _MOVES if moves else next(_reasons(ref), "")
     return "" if tab.casefold() in {name.casefold() for name in book.tabs} else "a tab that is there"
 
 
@@ -72,7 +101,9 @@ def _formulas(sheet: Sheet) -> Iterator[Fault]:
 def _reasons(text: str) -> Iterator[str]:
     for call in sorted({name.upper() for name in calls_of(text)}):
         bare = call.removeprefix("_XLFN.").removeprefix("_XLWS.")
-        if bare in VOLATILE:
+        if bare in _REACHING:
+            yield f"no {bare}: it reaches outside the file"
+        elif bare in VOLATILE:
             yield f"no {bare}: it is computed anew each time, whatever has changed"
         elif call not in _KNOWN:
             yield f"no {bare}: not every spreadsheet program has it"

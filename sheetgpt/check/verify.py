@@ -22,11 +22,12 @@ from sheetgpt.check.found import Found, blank_cells, find
 from sheetgpt.check.gaps import OWN_TOLERANCE, TOTAL_TOLERANCE, as_text, failed, first_over, gaps, worst
 from sheetgpt.check.inputs import starts, turned
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
+from sheetgpt.check.lint import unplanned_lint
 from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Knob, Report, Row
 from sheetgpt.check.shared import ALONE, Shared
 from sheetgpt.check.source import facts, told_of
-from sheetgpt.check.tally import tally
+from sheetgpt.check.tally import strange, tally
 from sheetgpt.engines import Values, get
 from sheetgpt.errors import EngineError, EngineMissingError
 from sheetgpt.models.weights import digest
@@ -388,7 +389,10 @@ class _Check:
             report.unchecked.append(several(strays, "cell", "that the plan does not know", first))
         tabs = [tab.name for tab in self.blueprint.layout.tabs]
         report.unchecked += self._left_blank()
-        report.unchecked += unplanned(self.book, tabs, names_of(self.blueprint))
+        names = names_of(self.blueprint)
+        report.unchecked += unplanned(self.book, tabs, names)
+        foreign = [strange(sheet, planned.get(tab), self.places.on(tab)) for tab, sheet in self.book.sheets.items()]
+        report.unchecked += unplanned_lint(self.book, foreign, names)
         if self.source.weights and self.source.weights.name != report.model:
             others = f"the weights are those of {self.source.weights.name!r}, the card names {report.model!r}"
             report.unchecked.append(others)

@@ -18,8 +18,10 @@ from sheetgpt.check.faults import Fault, FaultKind, by_place, shown
 from sheetgpt.check.found import FoundValues, unfilled
 from sheetgpt.check.gaps import TOTAL_TOLERANCE, failed, first_over, gaps, worst
 from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_settings, inspect_tabs, unplanned
+from sheetgpt.check.lint import unplanned_lint
 from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Report, Row
+from sheetgpt.check.tally import strange
 from sheetgpt.course.book import Course, Env
 from sheetgpt.course.card import FORMAT
 from sheetgpt.course.catalog import chosen
@@ -77,6 +79,7 @@ class _Check:
             name for name in course.blank if self._unfilled(name).any()
         )  # not to be checked yet
         self.wanted: Env = course.evaluated(course.given() | self._knobs())
+        self.pages, self.places = list(sheets(course, self.wanted)), Places(course)
 
     def _knobs(self) -> Env:
         """What stands in cells that a learner may change."""
@@ -108,13 +111,12 @@ class _Check:
         return report
 
     def _text_faults(self) -> Iterator[Fault]:
-        pages, places = list(sheets(self.course, self.wanted)), Places(self.course)
         yield from inspect_settings(self.book)
-        yield from inspect_tabs(self.book, pages)
+        yield from inspect_tabs(self.book, self.pages)
         yield from inspect_names(self.book, names_of(self.course))
-        for page in pages:
+        for page in self.pages:
             if page.tab.name in self.book.sheets:
-                yield from inspect_cells(self.book, page, places)
+                yield from inspect_cells(self.book, page, self.places)
 
     def _row(self, name: str, told: list[Fault]) -> tuple[Row, list[Fault]]:
         expr, box = self.course.plan[name], self.course.layout.ranges[name]
@@ -180,7 +182,10 @@ class _Check:
     def _count(self, report: Report) -> None:
         report.cells_present = report.cells_checked = sum(row.cells for row in report.rows)
         tabs = [tab.name for tab in self.course.layout.tabs]
-        report.unchecked = list(unplanned(self.book, tabs, names_of(self.course)))
+        names, planned = names_of(self.course), {page.tab.name: page for page in self.pages}
+        report.unchecked = list(unplanned(self.book, tabs, names))
+        foreign = [strange(sheet, planned.get(tab), self.places.on(tab)) for tab, sheet in self.book.sheets.items()]
+        report.unchecked += unplanned_lint(self.book, foreign, names)
         if self.engine == CACHED:
             report.unchecked.append("no engine ran: the values are those that the file remembers")
         if self.open:
