@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pytest
 import xlsxwriter
 from click.testing import CliRunner
+from openpyxl.workbook.defined_name import DefinedName
 
 from sheetgpt.check.audit import Audit, Auditor, audit
 from sheetgpt.check.audit_report import to_json, to_text
@@ -354,6 +356,7 @@ def test_the_command(tmp_path: Path, chart: WorkbookMap, env: dict[str, np.ndarr
     code, text = call(wrong, "--map", str(toml), "--format", "json", "--cells")
     assert code == 1
     assert len(json.loads(text)["cells"]) == T * V
+    assert json.loads(text)["remarks"] == []
     code, text = call(book, "--map", "nanogpt-excel")
     assert code == 2
     assert "does not have" in text
@@ -362,6 +365,23 @@ def test_the_command(tmp_path: Path, chart: WorkbookMap, env: dict[str, np.ndarr
     assert "nanogpt-excel" in text
     assert call(str(toml), "--map", str(toml))[0] == 3
     assert call(book)[0] == 2
+
+
+def test_what_a_workbook_is_better_without_is_a_remark_and_no_fault(
+    tmp_path: Path, chart: WorkbookMap, env: dict[str, np.ndarray]
+) -> None:
+    book = openpyxl.load_workbook(written(tmp_path / "a.xlsx", chart, env), data_only=True)
+    for tab in ("Extra", "More"):
+        sheet = book.create_sheet(tab)
+        sheet["A1"] = sheet["A2"] = '=WEBSERVICE("http://x.invalid")'
+    book.defined_names["gone"] = DefinedName("gone", attr_text="Nowhere!$A$1")
+    book.save(tmp_path / "b.xlsx")
+    found = audit(tmp_path / "b.xlsx", chart)
+    assert (found.exit_code, found.faults) == (0, [])
+    text = to_text(found)
+    assert "  the name gone is Nowhere!$A$1: better a tab that is there\n" in text
+    assert '  Extra!A1 holds =WEBSERVICE("http://x.invalid"), and 3 more cells on 2 tabs: better no WEBSERVICE' in text
+    assert [(f["tab"], f["more"]) for f in json.loads(to_json(found))["remarks"][1:]] == [("Extra", 1), ("More", 1)]
 
 
 def test_a_map_of_a_far_larger_model(tmp_path: Path, chart: WorkbookMap, env: dict[str, np.ndarray]) -> None:
@@ -463,4 +483,7 @@ def test_the_page_says_what_was_found(nano: tuple[Book, WorkbookMap, Audit]) -> 
         f"{(letters != right).sum()} of 11",
         f"up to {np.abs(auditor.stages['logits'] - auditor.total['logits']).max():.1f}",
     ]
+    drawn, moved = (sum(f.more + 1 for f in found.remarks if name in f.wanted) for name in ("RANDBETWEEN", "OFFSET"))
+    says += [f"{drawn:,} cells on 24 tabs", f"{moved:,} on 13 tabs"]
+    assert {fault.wanted.split(":")[0] for fault in found.remarks} == {"no RANDBETWEEN", "no OFFSET"}
     assert [text for text in says if text not in page] == []

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sheetgpt.check.evaluate import evaluate, run
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.gaps import TOTAL_TOLERANCE, first_over, gaps, worst
+from sheetgpt.check.lint import lint
 from sheetgpt.check.mapping import Mapped, Spot, WorkbookMap
 from sheetgpt.check.symptoms import Cause, diagnose, general
 from sheetgpt.errors import MapError
@@ -86,6 +87,7 @@ class Audit:
     formulas: dict[str, int] = field(default_factory=dict)  # formula cells by what they are to the map
     outside: list[str] = field(default_factory=list)  # which formulas are in no stage, and why
     cells: list[CellFault] = field(default_factory=list)
+    remarks: list[Fault] = field(default_factory=list)  # what a workbook is better without, which is no fault
 
     def of(self, kind: str) -> list[StageRow]:
         """The rows of stages, parts or copies."""
@@ -210,6 +212,7 @@ class Auditor:
         out.faults = [fault for fault, _, _ in causes]
         out.families = _families([c for c in causes if c[2].kind == "stage"])
         self._coverage(out)
+        out.remarks = lint(self.book)
         return out
 
     def _row(self, kind: str, mapped: Mapped, own: NDArray[np.float64], total: NDArray[np.float64]) -> StageRow:

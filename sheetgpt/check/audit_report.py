@@ -9,20 +9,22 @@ from dataclasses import asdict
 from typing import Any
 
 from sheetgpt.check.audit import Audit, StageRow
-from sheetgpt.check.faults import many
+from sheetgpt.check.faults import Fault, FaultKind, many
+from sheetgpt.check.lint import remark
 from sheetgpt.check.reports.words import number
 from sheetgpt.errors import one_line
 
-SCHEMA = 1
+SCHEMA = 2
 _MOST_CELLS = 50
+_MOST_REMARKS = 40
 
 
 def to_json(audit: Audit) -> str:
     """The whole audit; `schema` counts changes of its form. An infinite gap is null."""
     families = [family._asdict() | {"first": family.first._asdict()} for family in audit.families]
-    rows, faults, cells = ([r._asdict() for r in records] for records in (audit.rows, audit.faults, audit.cells))
-    own = {"schema": SCHEMA, "exit_code": audit.exit_code}
-    data = own | asdict(audit) | {"rows": rows, "faults": faults, "families": families, "cells": cells}
+    names = ("rows", "faults", "cells", "remarks")
+    records = {name: [record._asdict() for record in getattr(audit, name)] for name in names}
+    data = {"schema": SCHEMA, "exit_code": audit.exit_code} | asdict(audit) | records | {"families": families}
     return json.dumps(_finite(data), indent=1, ensure_ascii=False, allow_nan=False)
 
 
@@ -37,7 +39,8 @@ def _finite(data: Any) -> Any:
 
 def to_text(audit: Audit) -> str:
     """Whose values these are, a line for each stage, the first fault, the families of faults, the verdict."""
-    parts = _provenance(audit), _stages(audit.of("stage")), _first(audit), _families(audit), _cells(audit)
+    faults = _first(audit), _families(audit), _cells(audit)
+    parts = _provenance(audit), _stages(audit.of("stage")), *faults, _remarks(audit)
     lines = [line for part in map(list, parts) if part for line in (*part, "")]
     return "\n".join(map(one_line, [*lines, *_beside(audit), *_verdict(audit)]))
 
@@ -88,6 +91,20 @@ def _cells(audit: Audit) -> Iterator[str]:
         yield f"{cell.place} {cell.tab}!{cell.cell}: {cell.found}, wanted {cell.wanted}   (gap {number(cell.gap)})"
     if len(audit.cells) > _MOST_CELLS:
         yield f"and {many(len(audit.cells) - _MOST_CELLS, 'more cell')}; --format json lists all"
+
+
+def _remarks(audit: Audit) -> Iterator[str]:
+    """What lint says, formulas with one reason on several tabs together."""
+    groups: dict[str, list[Fault]] = {}
+    for fault in audit.remarks:
+        groups.setdefault(fault.wanted if fault.kind is FaultKind.FORMULA else remark(fault), []).append(fault)
+    if groups:
+        yield "REMARKS: no faults, and not counted as such"
+    for first, *others in list(groups.values())[:_MOST_REMARKS]:
+        more = first.more + sum(fault.more + 1 for fault in others)
+        yield f"  {remark(first._replace(more=more), len(others) + 1)}"
+    if len(groups) > _MOST_REMARKS:
+        yield f"  and {len(groups) - _MOST_REMARKS:,} more; --format json lists all"
 
 
 def _beside(audit: Audit) -> Iterator[str]:

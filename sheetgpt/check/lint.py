@@ -46,12 +46,13 @@ def unplanned_lint(book: Book, sheets: Iterable[Sheet], planned: Collection[str]
         yield f"{many(len(found) - _MOST, 'more remark')} of this sort on formulas and names"
 
 
-def remark(fault: Fault) -> str:
-    """What was found in one line."""
+def remark(fault: Fault, tabs: int = 1) -> str:
+    """What was found in one line; its further cells may stand on several tabs."""
     if fault.kind is FaultKind.NAME:
         return f"the name {fault.place[:60]} is {fault.found}: better {fault.wanted}"
+    on = f" on {tabs} tabs" if tabs > 1 else ""
     there = f"{fault.tab}!{fault.cell} holds " if fault.cell else ""
-    return f"{there}{fault.found}{further(fault)}: better {fault.wanted}"
+    return f"{there}{fault.found}{further(fault)}{on}: better {fault.wanted}"
 
 
 def _outside(book: Book) -> Iterator[Fault]:
