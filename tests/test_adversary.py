@@ -305,7 +305,7 @@ def test_a_card_with_a_line_break_is_refused(tmp_path: Path, book: Built) -> Non
 # ---- what must not fail ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["sorter", "fable"])
+@pytest.mark.parametrize("name", ["sorter", pytest.param("fable", marks=pytest.mark.slow)])
 def test_a_workbook_that_libreoffice_saved(name: str, tmp_path: Path) -> None:
     program = find()
     if program is None:

@@ -61,7 +61,7 @@ def test_all_lights_are_green(which: str, engine: str, request: pytest.FixtureRe
 @pytest.mark.parametrize(
     ("model", "prompt", "stages", "fixed"),
     [
-        ("fable", "Mike is quick", "..", False),
+        pytest.param("fable", "Mike is quick", "..", False, marks=pytest.mark.slow),
         ("fable", "Mike is quick", "..", True),
         ("fable", "Mike is quick", "h3", True),
         ("fable", "Mike is quick", "logits..", True),

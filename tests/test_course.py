@@ -71,7 +71,10 @@ def test_it_is_small_and_holds_nothing_volatile(course: Written) -> None:
     assert not [text for text in formulas if re.search(r"\b(RAND\w*|NOW|TODAY|OFFSET|INDIRECT)\(", text)]
 
 
-@pytest.mark.parametrize("demo", DEMOS, ids=NAMES)
+@pytest.mark.parametrize(
+    "demo",
+    [pytest.param(d, id=d.name, marks=[pytest.mark.slow] * (d.name in {"prompts", "analogies"})) for d in DEMOS],
+)
 def test_a_wrong_formula_is_caught_where_it_is(demo: Demo, tmp_path: Path) -> None:
     """The first formula of some places is changed, and the place is named; of a book of this lesson alone."""
     course = build_course((demo,), find_model("fable"), tmp_path / "course.xlsx")

@@ -333,6 +333,7 @@ def test_no_word_makes_an_error(value: str, plain: Book, modelled: Book) -> None
         assert wrong(book) == []
 
 
+@pytest.mark.slow
 def test_no_single_0_makes_an_error(plain: Book) -> None:
     """One cell of each table after the other: what is divided by is seldom a whole table."""
     names, plan = knobs(plain, text=False), plain.course.plan

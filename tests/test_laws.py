@@ -20,6 +20,7 @@ from sheetgpt.plan.ops import Expr, apply
 from sheetgpt.plan.plan import Plan
 from sheetgpt.plan.stages import Stages
 from sheetgpt.sheet.edit import edit
+from tests.conftest import CORE
 from tests.mutants import Mutant, formula, make, renamed
 from tests.test_engines import param
 
@@ -248,6 +249,6 @@ def test_a_wrong_definition_is_found_though_verify_calls_its_workbook_equal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(definition, wrong, instead)
-    built = build(tiny, "the cat sat", tmp_path / "wrong.xlsx", Room(tokens=9, fixed=True), check=False)
+    built = build(tiny, "the cat sat", tmp_path / "wrong.xlsx", Room(tokens=9, fixed=True), form=CORE, check=False)
     assert verify(built.path, "ironcalc", str(tiny.folder)).exit_code == 0
     assert broken(laws(built.path)) == told

@@ -21,7 +21,7 @@ from sheetgpt.engines import ENGINES
 from sheetgpt.errors import BuildError, EngineError, WeightError, WorkbookError
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.a1 import cell as a1
-from tests.conftest import TINY, make_model
+from tests.conftest import CORE, TINY, make_model
 from tests.mutants import LIVE_MUTANTS, MUTANTS, Mutant, make, stale
 
 
@@ -262,7 +262,7 @@ def test_tied_logits(tmp_path: Path) -> None:
     folder = make_model(tmp_path / "tied", TINY).folder
     rows = (folder / "model_wte.csv").read_text().splitlines()
     (folder / "model_wte.csv").write_text("\n".join([rows[7]] * len(rows)) + "\n")
-    built = build(Weights.open(folder), "the cat", tmp_path / "tied.xlsx")
+    built = build(Weights.open(folder), "the cat", tmp_path / "tied.xlsx", form=CORE)
     assert built.env["next.id"][0, 0] == 0
     assert built.env["top.id"][:, 0].tolist() == list(range(10))
     for engine in ENGINES.values():

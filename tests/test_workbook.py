@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sheetgpt.engines import ENGINES
 from sheetgpt.models.prompt import encode
 from sheetgpt.models.weights import Weights
 from sheetgpt.sheet.classic import check_formula
-from tests.conftest import CORE
+from tests.conftest import CORE, TINY, make_model
 
 PROMPTS = [
     "Mike is quick. He moves",
@@ -44,7 +45,8 @@ PROMPTS = [
     "full context",
 ]
 FULL = "full context"
-BY_ALL = ("a", "=1+1", "👩‍👩‍👧 ok", "\ttab\r\n", "<r>&</r>", "#N/A")  # the others: by ironcalc, to save time
+TRAINED = ("Mike is quick. He moves", "👩‍👩‍👧 ok", FULL)  # by the bundled model; others by a small one
+BY_ALL = ("a", "=1+1", "👩‍👩‍👧 ok", "\ttab\r\n", "<r>&</r>", "#N/A")  # the others: by ironcalc
 WITH_ALL = ("a", "👩‍👩‍👧 ok", "#N/A")  # also what stands beside the pipeline
 
 
@@ -58,11 +60,20 @@ def text_of(prompt: str, model: Weights) -> str:
 
 
 @pytest.fixture(scope="module")
-def prompt_book(request: pytest.FixtureRequest, fable: Weights, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """With all that stands beside the pipeline for some, the pipeline alone for the others."""
-    text, form = text_of(request.param, fable), Form(core=request.param not in WITH_ALL)
+def small(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """As `tiny`, with room for long prompts."""
+    return make_model(tmp_path_factory.mktemp("models") / "small", replace(TINY, n_ctx=64))
+
+
+@pytest.fixture(scope="module")
+def prompt_book(
+    request: pytest.FixtureRequest, fable: Weights, small: Weights, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A workbook and its model; with what stands beside the pipeline for some, the pipeline alone for the others."""
+    model = fable if request.param in TRAINED else small
+    text, form = text_of(request.param, model), Form(core=request.param not in WITH_ALL)
     path = tmp_path_factory.mktemp("prompt") / "book.xlsx"
-    return build(fable, text, path, Room(fixed=True), form=form, check=False)
+    return build(model, text, path, Room(fixed=True), form=form, check=False).path, str(model.folder)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +82,11 @@ def prompt_book(request: pytest.FixtureRequest, fable: Weights, tmp_path_factory
     indirect=["prompt_book"],
     ids=lambda value: repr(value)[:24],
 )
-def test_every_engine_agrees_with_numpy_on_every_place(prompt_book: Built, engine: str) -> None:
+def test_every_engine_agrees_with_numpy_on_every_place(prompt_book: tuple[Path, str], engine: str) -> None:
     if ENGINES[engine].version() is None:
         pytest.skip(f"{engine} is not installed: {ENGINES[engine].hint()}")
-    report = verify(prompt_book.path, engine)
+    path, model = prompt_book
+    report = verify(path, engine, model)
     assert report.faults == []
     assert report.exit_code == 0
     assert max(row.total_gap for row in report.rows) <= 1e-9
@@ -82,16 +94,16 @@ def test_every_engine_agrees_with_numpy_on_every_place(prompt_book: Built, engin
 
 
 @pytest.fixture(scope="module")
-def padded(fable: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def padded(small: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("padded") / "book.xlsx"
-    return build(fable, "Once upon a time", path, Room(tokens=12, fixed=True), form=CORE, check=False).path
+    return build(small, "the cat sat", path, Room(tokens=12, fixed=True), form=CORE, check=False).path
 
 
 @pytest.mark.parametrize("engine", list(ENGINES))
-def test_rows_after_the_prompt(padded: Path, engine: str) -> None:
+def test_rows_after_the_prompt(padded: Path, engine: str, small: Weights) -> None:
     if ENGINES[engine].version() is None:
         pytest.skip(f"{engine} is not installed: {ENGINES[engine].hint()}")
-    assert verify(padded, engine).exit_code == 0
+    assert verify(padded, engine, str(small.folder)).exit_code == 0
 
 
 def test_rows_after_the_prompt_beside_the_pipeline(tiny_lesson: Built, tiny: Weights) -> None:

@@ -36,6 +36,7 @@ _LONGEST_ROW = 4 << 20
 LEAST_CELL = 10  # bytes of XML
 _DEPTH = 256  # of elements that mean nothing here
 _MOST_WRITTEN = 1 << 28  # characters of formulas, of one sheet
+_MOST_FOREIGN = 200_000  # elements among the cells of one sheet
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
@@ -186,6 +187,7 @@ class _Cells:
         self.runs: list[str] | None = None
         self.shared: dict[str, tuple[str, str]] = {}
         self.count = 0  # cells so far, also empty ones
+        self.foreign = 0  # elements among the cells that are none of ours
         self.written = 0  # characters of formulas so far
 
     def expects(self, row: int, col: int) -> bool:
@@ -227,6 +229,7 @@ class _Cells:
             self.child = tag
         elif tag != "r" or self.child != "is":
             self._refuse(name, _CELLS_OWN | {"AlternateContent"})
+            self._skipped()
             self.skip = 1
 
     def _refuse(self, name: str, tags: frozenset[str]) -> None:
@@ -234,11 +237,18 @@ class _Cells:
         if name.rpartition(" ")[2] in tags:
             raise ValueError(f"has cells near {self.cursor.address} that not every program reads")
 
+    def _skipped(self) -> None:
+        """Count an element that no program writes many of among its cells: such a file only costs time."""
+        self.foreign += self.inside
+        if self.foreign > _MOST_FOREIGN:
+            raise ValueError(f"has more than {_MOST_FOREIGN:,} elements near {self.cursor.address} that are no cells")
+
     def _outside(self, name: str, tag: str | None) -> None:
         """An element before or after <sheetData>, or inside something foreign."""
         self.text.clear()
         if self.skip:
             self._refuse(name, _CELLS_OWN if self.inside else _SHEETS_OWN)
+            self._skipped()
             self.skip = deeper(self.skip)
         elif not self.tags:
             self.tags = sheet_tags(name)
