@@ -16,9 +16,11 @@ from sheetgpt.check.diff import CONSTANT, FORMULA, INPUT, TEXT, VALUE, WEIGHT, D
 from sheetgpt.check.diff_report import to_json, to_text
 from sheetgpt.errors import WorkbookError
 from sheetgpt.models.weights import Weights
+from sheetgpt.plan.checks import RECORDED
 from sheetgpt.recalc import recalc
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.edit import edit
+from sheetgpt.sheet.readback import read
 from tests.conftest import CORE, make_model
 from tests.mutants import MUTANTS, Mutant, formula, make
 from tests.test_adversary import edited
@@ -112,7 +114,7 @@ def test_another_prompt_in_a_live_workbook(live_book: Built, tmp_path: Path) -> 
     assert [row[:4] for row in computed.rows] == [row[:4] for row in found.rows]
 
 
-def test_the_tolerance_is_for_what_formulas_compute(tiny_book: Built, tmp_path: Path) -> None:
+def test_the_tolerance_is_for_all_numbers_but_weights(tiny_book: Built, tmp_path: Path) -> None:
     box = tiny_book.blueprint.layout.ranges["h0.ln_1.mean"]
     for name, value in (("a", 0.5), ("b", 0.5 + 1e-12)):
         edit(tiny_book.path, tmp_path / f"{name}.xlsx", {}, {box.tab: {(box.row, box.col): value}})
@@ -121,6 +123,37 @@ def test_the_tolerance_is_for_what_formulas_compute(tiny_book: Built, tmp_path: 
     assert diff(*pair, 1e-9).exit_code == 0
     make(MUTANTS[0], tiny_book.blueprint, tiny_book.path, tmp_path / "weight.xlsx")  # a digit more on a weight
     assert only(diff(tiny_book.path, tmp_path / "weight.xlsx", 1.0))[:2] == (MUTANTS[0].place, WEIGHT)
+
+
+def test_rounding_is_called_so(live_lesson: Built, tmp_path: Path) -> None:
+    """LibreOffice saves 15 digits, also of numbers that no formula computes."""
+    name = next(name for name in live_lesson.blueprint.plan if name.endswith(RECORDED))
+    box = live_lesson.blueprint.layout.ranges[name]
+    at = box.row, box.col
+    was = read(live_lesson.path).sheets[box.tab].values[at]
+    assert isinstance(was, float)
+    for copy, values in (("a", {}), ("b", {at: was + 1e-13}), ("c", {at: was + 1e-13, (at[0], at[1] + 1): "text"})):
+        edit(live_lesson.path, tmp_path / f"{copy}.xlsx", {box.tab: values}, {})
+    pair = tmp_path / "a.xlsx", tmp_path / "b.xlsx"
+    found = diff(*pair)
+    assert only(found)[:3] == (name, CONSTANT, 1)
+    assert "FIRST: another number at" in to_text(found)
+    assert "--tolerance 1e-09 takes such for equal" in to_text(found)
+    assert diff(*pair, 1e-9).exit_code == 0
+    worse = diff(pair[0], tmp_path / "c.xlsx")
+    assert {row.kind for row in worse.rows} == {TEXT, CONSTANT}
+    assert "takes such" not in to_text(worse)
+
+
+def test_a_text_among_numbers_that_nearly_agree_is_no_rounding(tiny_book: Built, tmp_path: Path) -> None:
+    box = tiny_book.blueprint.layout.ranges["h0.ln_1.mean"]
+    for name, values in (("a", (0.5, 0.25)), ("b", (0.5 + 1e-12, "x"))):
+        cells = {(box.row + r, box.col): value for r, value in enumerate(values)}
+        edit(tiny_book.path, tmp_path / f"{name}.xlsx", {}, {box.tab: cells})
+    found = diff(tmp_path / "a.xlsx", tmp_path / "b.xlsx")
+    assert only(found)[1:3] == (VALUE, 2)
+    assert found.rows[0].gap is None
+    assert "takes such" not in to_text(found)
 
 
 def test_workbooks_of_other_sizes_are_compared_as_far_as_they_agree(

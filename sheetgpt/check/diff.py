@@ -21,6 +21,7 @@ from sheetgpt.check.found import matrices_of, planned
 from sheetgpt.check.result import CACHED
 from sheetgpt.engines import Values, get
 from sheetgpt.errors import WorkbookError
+from sheetgpt.plan.checks import RECORDED
 from sheetgpt.plan.plan import Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.blueprint import Blueprint
@@ -30,6 +31,12 @@ from sheetgpt.sheet.readback import BookFile, open_book
 
 FORMULA, WEIGHT, INPUT, TEXT, CONSTANT, VALUE = "formula", "weight", "input", "text", "number", "value"
 KINDS = (FORMULA, WEIGHT, INPUT, TEXT, CONSTANT, VALUE)
+
+_GIVEN = {
+    Role.PARAMETER: WEIGHT,
+    **dict.fromkeys((Role.INPUT, Role.UPSTREAM, Role.KNOB), INPUT),
+    Role.RECORD: CONSTANT,
+}
 
 Numbers = NDArray[np.float64]
 _STRIP = 1 << 18  # numbers that are compared at once
@@ -57,7 +64,7 @@ class Row(NamedTuple):
     cell_b: str
     a: str
     b: str
-    gap: float | None  # of two numbers: the largest, relative
+    gap: float | None  # the largest, relative; None where not all of them are two numbers
 
 
 @dataclass
@@ -150,8 +157,8 @@ class _Found(NamedTuple):
 
 
 def diff(a: Path, b: Path, tolerance: float = 0.0, engine: str = CACHED) -> Difference:
-    """Compare two workbooks; `tolerance` is for what formulas compute, relative to it and never to
-    less than 1; given numbers and weights are equal or not.
+    """Compare two workbooks; `tolerance` is for all numbers but weights, relative to them and never to
+    less than 1; weights are equal or not: whoever saves them must keep every digit.
 
     With an `engine` both are recalculated, else their cached values are compared. Raises `WorkbookError` for a file
     that is no workbook, `EngineError` and `EngineMissingError`.
@@ -234,7 +241,8 @@ class _Comparison:
             groups.setdefault((cell.place, cell.kind), []).append(cell)
         for (place, kind), cells in groups.items():
             first = min(cells, key=lambda cell: cell.a)
-            gap = max((cell.gap for cell in cells if cell.gap is not None), default=None)
+            gaps = [cell.gap for cell in cells if cell.gap is not None]
+            gap = max(gaps) if len(gaps) == len(cells) else None
             at = a1(*first.a), a1(*first.b)
             n = sum(cell.cells for cell in cells)
             self.out.rows.append(Row(place, tab_a, kind, n, *at, first.in_a, first.in_b, gap))
@@ -250,8 +258,8 @@ class _Comparison:
                 cells = _plus(patch.a, at), _plus(patch.b, at)
                 told = self._content(self.a, x, cells[0]), self._content(self.b, y, cells[1])
                 yield _Found(patch.name, FORMULA, *cells, *told, None)
-        given = {Role.PARAMETER: WEIGHT, Role.INPUT: INPUT, Role.UPSTREAM: INPUT}.get(patch.role, VALUE)
-        kind = TEXT if patch.text and given == INPUT else given
+        given = CONSTANT if patch.name.endswith(RECORDED) else _GIVEN.get(patch.role, VALUE)
+        kind = TEXT if patch.text and given in (INPUT, CONSTANT) else given
         self.out.cells += (patch.a[2] - patch.a[0] + 1) * (patch.a[3] - patch.a[1] + 1)
         one, other = _numbers(self.a, x, patch.a), _numbers(self.b, y, patch.b)
         step = max(1, _STRIP // one.shape[1])
@@ -265,7 +273,7 @@ class _Comparison:
         one, other = numbers
         with np.errstate(invalid="ignore"):
             gaps = np.abs(one - other) / np.maximum(1.0, np.minimum(np.abs(one), np.abs(other)))
-        over = gaps > (self.tolerance if kind == VALUE else 0.0)
+        over = gaps > self._tolerance(kind)
         if over.any():
             at = start + int(over.any(axis=1).argmax()), int(over[over.any(axis=1).argmax()].argmax())
             for cell in self._cell(x, y, _plus(patch.a, at), _plus(patch.b, at), patch.name, kind):
@@ -300,9 +308,12 @@ class _Comparison:
         """The cell if its values differ."""
         one, other = self.a.value(x, in_a), self.b.value(y, in_b)
         gap = _gap(one, other)
-        if gap > (self.tolerance if kind == VALUE else 0.0):
+        if gap > self._tolerance(kind):
             kind = TEXT if kind == CONSTANT and (isinstance(one, str) or isinstance(other, str)) else kind
             yield _Found(place, kind, in_a, in_b, shown(one), shown(other), gap if np.isfinite(gap) else None)
+
+    def _tolerance(self, kind: str) -> float:
+        return 0.0 if kind == WEIGHT else self.tolerance
 
     def _content(self, side: _Side, sheet: Sheet, at: At) -> str:
         formula = sheet.formulas.get(at)

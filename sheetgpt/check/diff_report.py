@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from sheetgpt.check.diff import KINDS, VALUE, Difference, Row, Told
+from sheetgpt.check.diff import KINDS, VALUE, WEIGHT, Difference, Row, Told
 from sheetgpt.check.faults import many
 from sheetgpt.check.result import CACHED
 from sheetgpt.errors import one_line
 
 SCHEMA = 1
+ROUNDING = 1e-9  # what programs may differ by that save 15 digits, or add up in another order
 _MOST = 12  # lines of what is no cell
 
 
@@ -38,7 +39,7 @@ def _provenance(found: Difference) -> Iterator[str]:
         yield f"{side}  {told['file']}"
         yield "   " + ", ".join(f"{key} {value}" for key, value in told.items() if key != "file")
     how = "cached: nothing was recalculated" if found.engine == CACHED else f"recalculated by {found.engine}"
-    yield f"values are {how}; those of formulas may differ by {found.tolerance:g}"
+    yield f"values are {how}; numbers other than weights may differ by {found.tolerance:g}"
 
 
 def _told(told: list[Told]) -> Iterator[str]:
@@ -66,6 +67,11 @@ def _table(found: Difference, *, places: bool) -> Iterator[str]:
         yield f"{group:<28}" + "".join(f"{n or '':>17}" for n in counts.values()) + f"  {rows[0].cell_a}"
 
 
+def _is_rounding(row: Row) -> bool:
+    """Whether another program's rounding explains it."""
+    return row.kind != WEIGHT and row.gap is not None and row.gap <= ROUNDING
+
+
 def _beside(count: int) -> str:
     return many(count, "thing") + (" that is no cell" if count == 1 else " that are no cells")
 
@@ -83,5 +89,7 @@ def _verdict(found: Difference) -> Iterator[str]:
     differing = sum(row.cells for row in found.rows)
     if found.exit_code:
         yield f"DIFFERENT: {differing:,} of {many(found.cells, 'cell')}, {_beside(len(found.told))}"
+        if found.rows and all(_is_rounding(row) for row in found.rows):
+            yield f"all of these are numbers closer than {ROUNDING:g}: --tolerance {ROUNDING:g} takes such for equal"
     else:
         yield f"EQUAL: {many(found.cells, 'cell')} compared"

@@ -20,7 +20,7 @@ _FILE = click.Path(path_type=Path)
     type=click.FloatRange(min=0),
     default=0.0,
     show_default=True,
-    help="How far values of formulas may differ, relative to them. Given numbers and weights may not.",
+    help="How far numbers may differ, relative to them. Weights may not.",
 )
 @click.option("--engine", type=click.Choice(ENGINES), help="Recalculate both first.  [default: compare cached values]")
 @click.option("--places", is_flag=True, help="A line for each place, not for each tab.")
