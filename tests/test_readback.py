@@ -335,6 +335,8 @@ def test_shared_formulas(tmp_path: Path) -> None:
         ('<row r="1"><c r="A1"><f t="odd">1</f></c></row>', "formula of the kind"),
         ("</sheetData><sheetData>", "cells in two places"),
         ('<row r="1"/></sheetData><sheetData><row r="2"/>', "cells in two places"),
+        pytest.param('<row r="1">' + "<x/>" * 200_001 + "</row>", "more than 200,000 elements near A1", id="foreign"),
+        pytest.param('<row r="1"><x>' + "<y/>" * 200_000 + "</x></row>", "more than 200,000 elements", id="deeper"),
         ('<row r="1"><c r="A1"><a>' + "<b>" * 300 + "</b>" * 300 + "</a></c></row>", "nested too deeply"),
     ],
 )
