@@ -332,6 +332,8 @@ def test_sarif_fingerprints_outlast_other_numbers() -> None:
         return str(runs(of(ROWS, faults=[fault]))["results"][0]["partialFingerprints"])
 
     assert fingerprint(VALUE) == fingerprint(VALUE._replace(found="0.7", gap=0.45, more=3, cell="C9"))
+    two = runs(of(ROWS, faults=[FORMULA, FORMULA._replace(cell="C9", found="=1")]))["results"]
+    assert two[0]["partialFingerprints"] != two[1]["partialFingerprints"]
     assert fingerprint(VALUE) != fingerprint(FORMULA) != fingerprint(FORMULA._replace(place="h0.attn.head1.z"))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -45,7 +47,7 @@ _HELP = {
 
 def to_sarif(report: Report) -> str:
     """One run with all results; what was not checked is a notification, so that silence is no proof."""
-    results = [_fault(fault, report) for fault in report.faults] + [_law(law, report) for law in broken(report)]
+    results = [*_faults(report), *(_law(law, report) for law in broken(report))]
     run = {
         "tool": {"driver": {"name": "sheetgpt", "version": __version__, "rules": _rules()}},
         "invocations": [_invocation(report)],
@@ -92,10 +94,18 @@ def _invocation(report: Report) -> dict[str, Any]:
     }
 
 
-def _fault(fault: Fault, report: Report) -> dict[str, Any]:
+def _faults(report: Report) -> Iterator[dict[str, Any]]:
+    """A result for each fault; a second wrong formula of a place is another result, so it has another fingerprint."""
+    seen: Counter[tuple[str, ...]] = Counter()
+    for fault in report.faults:
+        key = (rule_id(fault.kind), fault.place, fault.tab)
+        yield _fault(fault, report, (*key, str(seen[key])) if seen[key] else key)
+        seen[key] += 1
+
+
+def _fault(fault: Fault, report: Report, key: tuple[str, ...]) -> dict[str, Any]:
     told: dict[str, Any] = plain(fault)
     properties = {key: value for key, value in told.items() if value not in (None, "", [])}
-    key = (rule_id(fault.kind), fault.place, fault.tab)
     return _result(key, brief(fault), fault.place, where(fault), report) | {"properties": properties}
 
 
