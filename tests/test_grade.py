@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from openpyxl.worksheet.formula import ArrayFormula
 
 from sheetgpt.build import Built, Room, build
+from sheetgpt.check.answers import unknown_names
 from sheetgpt.check.grade import Terms, card_of, grade
 from sheetgpt.check.marks import Mark, Marked, Status
 from sheetgpt.check.marksheet import to_csv, to_json, to_text
@@ -22,7 +24,7 @@ from sheetgpt.check.verify import verify
 from sheetgpt.engines import ENGINES
 from sheetgpt.engines.libreoffice import find
 from sheetgpt.errors import LayoutError, WorkbookError
-from sheetgpt.models.weights import Weights
+from sheetgpt.models.weights import Weights, find_model
 from sheetgpt.plan.stages import Stages
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.blueprint import Card
@@ -294,6 +296,135 @@ def test_partly_error_and_not_judged(exercise: Built, terms: Terms, tmp_path: Pa
     assert found["h0.attn.head1.scores"].status is Status.WRONG, "cells that hide what comes later are no merit"
     assert found["h0.mlp.post"].status is Status.NOT_JUDGED
     assert found["h0.ln_1.var"].status is Status.RIGHT
+
+
+@pytest.mark.parametrize("prompts", [(), ("the cat sit",), ("a", "the cat sat on")])
+def test_a_blank_cell_counts_whatever_the_prompt(
+    prompts: tuple[str, ...], exercise: Built, terms: Terms, tmp_path: Path
+) -> None:
+    """Half of the rows, those of the prompt, and of the other half none: the rows after its end count like any other.
+
+    As numbers in disguise they are worth nothing, also where the teacher's prompt has the same tokens there.
+    """
+    for answer, status, points in ((RIGHT["h0.ln_1.var"], Status.PARTLY, 0.5), (hard_coded, Status.THIS_PROMPT, 0)):
+        assert callable(answer)
+        half: Answer = lambda b, box, r, c, whole=answer: whole(b, box, r, c) if r < 4 else None  # noqa: E731
+        path = fill(exercise, tmp_path / f"{status}.xlsx", {"h0.ln_1.var": half})
+        mark = marks(grade(path, replace(terms, prompts=prompts)))["h0.ln_1.var"]
+        assert (mark.status, mark.points) == (status, points)
+        assert "4 cells are blank" in mark.note
+        if points:
+            assert mark.told == "partly 4/8"
+
+
+@pytest.mark.parametrize(
+    ("mask", "status"),
+    [("-1E30", Status.RIGHT), ("-5000", Status.RIGHT), ("-5", Status.PARTLY)],
+)
+def test_a_mask_may_be_any_number_that_hides(
+    mask: str, status: Status, exercise: Built, terms: Terms, tmp_path: Path
+) -> None:
+    answers = RIGHT | {"h0.attn.head0.scores": scores(0, "*0.5").replace("-1E10", mask)}
+    found = marks(grade(fill(exercise, tmp_path / "mask.xlsx", answers), terms))
+    mark = found["h0.attn.head0.scores"]
+    assert mark.status is status
+    if status is Status.PARTLY:
+        assert (mark.right, mark.cells) == (36, 64)
+        assert "the causal mask is missing" in mark.note
+    assert found["h0.mlp.post"].points == 1
+
+
+@pytest.mark.parametrize(("answer", "status"), [("=0*{x}", Status.WRONG), ("=VARP({row})", Status.RIGHT)])
+def test_nobody_is_right_by_inputs_that_were_falsified(
+    answer: str, status: Status, exercise: Built, terms: Terms, tmp_path: Path
+) -> None:
+    """What was not left blank is put right before marking: zeros for the embeddings make a variance of 0."""
+    path = fill(exercise, tmp_path / "zeros.xlsx", RIGHT | {"h0.ln_1.var": cellwise(answer), "embed.out": lambda *_: 0})
+    marked = grade(path, terms)
+    assert statuses(marked)[0] is status
+    assert {mark.points for mark in marked.marks[1:]} == {1}
+    assert any("embed.out" in told for told in marked.changed)
+    assert marked.notes == ["marked with the exercise's own embed.out, not as changed"]
+
+
+def test_what_cannot_be_put_right_is_not_judged(exercise: Built, terms: Terms, tmp_path: Path) -> None:
+    """A cell of the embeddings does not even stand in the file."""
+    zeros: dict[str, Answer] = {"h0.ln_1.var": cellwise("=0*{x}"), "embed.out": lambda *_: 0}
+    book = openpyxl.load_workbook(fill(exercise, tmp_path / "zeros.xlsx", zeros))
+    box = exercise.blueprint.layout.ranges["embed.out"]
+    del book[box.tab]._cells[box.row + 1, box.col + 1]
+    book.save(tmp_path / "gone.xlsx")
+    mark = marks(grade(tmp_path / "gone.xlsx", terms))["h0.ln_1.var"]
+    assert (mark.status, mark.points) == (Status.NOT_JUDGED, 0)
+    assert "it follows from embed.out, changed and not to be put right" in mark.note
+
+
+def test_a_name_that_leads_into_another_place_makes_no_answer_right(
+    exercise: Built, terms: Terms, tmp_path: Path
+) -> None:
+    """With queries for keys, scores of the queries alone would be right by own inputs."""
+    answers = RIGHT | {"h0.attn.head0.scores": scores(0, "*0.5").replace("head0.k", "head0.q")}
+    book = openpyxl.load_workbook(fill(exercise, tmp_path / "own.xlsx", answers))
+    book.defined_names["h0.attn.head0.k"].attr_text = book.defined_names["h0.attn.head0.q"].attr_text
+    book.save(tmp_path / "name.xlsx")
+    found = marks(grade(tmp_path / "name.xlsx", terms))
+    assert found["h0.attn.head0.scores"].status is Status.NOT_JUDGED
+    assert "it follows from h0.attn.head0.k" in found["h0.attn.head0.scores"].note
+    assert found["h0.attn.head1.scores"].points == 1
+
+
+def test_a_switch_that_was_turned_makes_no_answer_right(tiny: Weights, tmp_path: Path) -> None:
+    room = Room(tokens=8, fixed=True)
+    built = build(tiny, "the cat sat", tmp_path / "e.xlsx", room, blank=["h0.attn.head0.z"], check=False)
+    answers: dict[str, Answer] = {"h0.attn.head0.z": lambda *_: "=0*h0.attn.head0.on", "h0.attn.head0.on": lambda *_: 0}
+    marked = grade(fill(built, tmp_path / "s.xlsx", answers), Terms(model=str(tiny.folder)))
+    assert statuses(marked) == [Status.WRONG]
+    assert "marked with the exercise's own h0.attn.head0.on, not as changed" in marked.notes
+
+
+def test_a_small_vocabulary_has_other_ids_too(tmp_path: Path) -> None:
+    built = build(
+        find_model("sorter"), "CBAABC", tmp_path / "e.xlsx", Room(fixed=True), blank=["h0.ln_1.var"], form=CORE
+    )
+    answers: dict[str, Answer] = {"h0.ln_1.var": hard_coded}
+    assert statuses(grade(fill(built, tmp_path / "s.xlsx", answers), Terms())) == [Status.THIS_PROMPT]
+
+
+@pytest.mark.parametrize(
+    ("formula", "says", "never"),
+    [
+        ("=VARP({row})*no.such.name", "no such name in the workbook: no.such.name", "--engine"),
+        ("=NOSUCH({row})", "perhaps NOSUCH, if ironcalc lacks it: try another --engine", "no such name"),
+    ],
+)
+def test_what_has_no_name_is_named(
+    formula: str, says: str, never: str, exercise: Built, terms: Terms, tmp_path: Path
+) -> None:
+    got = marks(grade(fill(exercise, tmp_path / "n.xlsx", RIGHT | {"h0.ln_1.var": cellwise(formula)}), terms))
+    assert got["h0.ln_1.var"].status is Status.ERROR
+    assert says in got["h0.ln_1.var"].note
+    assert never not in got["h0.ln_1.var"].note
+    box = exercise.blueprint.layout.ranges["h0.ln_1.var"]
+    cell = f"{box.tab}!{a1(box.row, box.col)}"
+    for name, inputs in (("h0.ln_1.normalized", ""), ("h0.mlp.post", ", where it began at h0.ln_1.var")):
+        assert got[name].status is Status.NOT_JUDGED
+        assert "an error came in with " in got[name].note
+        assert inputs in got[name].note
+        assert f"{cell} is '#NAME?'" in got[name].note
+        assert "nan" not in got[name].note
+
+
+@pytest.mark.parametrize(
+    ("formula", "unknown"),
+    [
+        ("SUM(A1:B$2,$C:$D,3:4,PROMPT.N,Other!X1,TRUE)+x.y*SQRT(rate)", ["x.y", "rate"]),
+        ("LET(a,1,a+b)", []),
+        ("'no tab'!name+[1]Sheet!A1", []),
+        ("=(", []),
+    ],
+)
+def test_unknown_names(formula: str, unknown: list[str], right: Path) -> None:
+    assert unknown_names(read(right), "Prompt", formula) == unknown
 
 
 def test_what_else_was_changed_is_told(right: Path, exercise: Built, terms: Terms, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 An engine computes the student's formulas; numpy says what each place should be on the workbook's own inputs (is the
 step right?) and from the prompt on (is the answer?). Then other inputs are typed in and all is computed again, so that
-numbers in the guise of formulas are found. What the student left out is typed in for the places that read it.
+numbers in the guise of formulas are found. What the student left out is typed in for the places that read it, and so is
+what else was changed: only errors in places that were left blank go through what follows.
 """
 
 from __future__ import annotations
@@ -17,32 +18,38 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from openpyxl.formula import Tokenizer as FormulaTokenizer
-from openpyxl.formula.tokenizer import Token, TokenizerError
-from openpyxl.utils import FORMULAE
 
-from sheetgpt.check.evaluate import Env, attempt, run
+from sheetgpt.check.answers import (
+    Mask,
+    covered,
+    depends,
+    formula_at,
+    formulas_of,
+    odd,
+    unknown_names,
+    unsure_functions,
+)
+from sheetgpt.check.evaluate import Env, Layers, attempt, run
 from sheetgpt.check.faults import Fault, FaultKind, shown
 from sheetgpt.check.found import Found, blank_cells, find, named
 from sheetgpt.check.gaps import TOTAL_TOLERANCE, failed, gaps
+from sheetgpt.check.inputs import starts, turned
 from sheetgpt.check.marks import FULL, Mark, Marked, Status, worth
-from sheetgpt.check.source import expected, fitting
+from sheetgpt.check.others import Given, Prompts, other_numbers, typed_prompt
+from sheetgpt.check.source import expected
 from sheetgpt.check.verify import examine
 from sheetgpt.errors import SheetGPTError, WorkbookError
 from sheetgpt.models.weights import Weights
-from sheetgpt.plan.plan import Role
+from sheetgpt.plan.model import MASKED
+from sheetgpt.plan.plan import Plan, Role
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.blueprint import Card
-from sheetgpt.sheet.book import Formula
-from sheetgpt.sheet.classic import CLASSIC
 from sheetgpt.sheet.edit import edit
-from sheetgpt.sheet.grid import CellError, Value, overlap
+from sheetgpt.sheet.grid import At, CellError, Value, overlap
+from sheetgpt.sheet.layout import Range
 
-Mask = NDArray[np.bool_]
-
-_VOLATILE = frozenset(["CELL", "INDIRECT", "INFO", "NOW", "OFFSET", "RAND", "RANDBETWEEN", "RANDARRAY", "TODAY"])
-_GENERIC = ("the cat sat on the mat", "what is this", "to be", "a b", "a")
 _WHOLE_FILE = frozenset({FaultKind.NAME, FaultKind.TAB, FaultKind.SETTING})
+_STANDS = frozenset({FaultKind.STALE, FaultKind.ENGINE})  # faults of a place that holds what it should
 
 
 @dataclass(frozen=True)
@@ -85,12 +92,11 @@ def _graded(path: Path, terms: Terms) -> Marked:
         raise WorkbookError(f"{path.name}: no place of it was left blank; --blank names the places to mark")
     marked = Marked(str(path))
     report = examine(found, terms.engine)
-    causes = {fault.place: fault.cause for fault in reversed(report.faults) if fault.kind is FaultKind.VALUE}
     marked.changed = [_told(fault) for fault in report.faults if _is_change(fault, blank)]
     marked.notes += [why for why in report.unchecked if "the student" not in why]
     if not terms.blank and terms.card is None:
         marked.notes.append("the student's own file says which places were blank; --exercise or --blank is surer")
-    marker = _Marker(path, found, weights, blank, terms, causes)
+    marker = _Marker(path, found, weights, blank, terms, report.faults)
     marked.marks = [marker.mark(name) for name in blank]
     marked.notes += marker.notes
     return marked
@@ -108,7 +114,7 @@ def _told(fault: Fault) -> str:
 
 
 class _Marker:
-    """One student's file, computed as it is and with other inputs."""
+    """One student's file, computed with what it lacks, and with other inputs."""
 
     def __init__(
         self,
@@ -117,51 +123,129 @@ class _Marker:
         weights: Weights,
         blank: tuple[str, ...],
         terms: Terms,
-        causes: Mapping[str, str],
+        faults: Iterable[Fault],
     ) -> None:
-        self.path, self.handed_in, self.weights, self.terms, self.causes = path, found, weights, terms, causes
+        self.path, self.handed_in, self.weights, self.terms = path, found, weights, terms
+        self.faults = list(faults)
         self.plan = found.blueprint.plan
         self.notes: list[str] = []
         self.empty = {name: blank_cells(found, name) for name in blank}
-        self.wanted, _ = expected(found.blueprint, found.source, found.values)
-        self.first = self._computed({}, self.wanted) if self._lacks else found
-        self.second = self._second()
+        self.begun = {n: v for n, v in starts(self.plan, found.values).items() if self.plan.roles[n] is Role.KNOB}
+        self.wanted, _ = expected(found.blueprint, found.source, Layers(self.begun, found.values))
+        self.changed = self._changed()
+        self.lost = {name for name in self.changed if self._astray(name)}  # places that cannot be put right
+        self.first = self._computed({}, self.wanted) if self._lacks or self.changed else found
+        self.telling = {name: np.zeros(self.plan[name].shape, bool) for name in blank}
+        self.tried = {name: np.zeros(self.plan[name].shape, bool) for name in blank}
+        self.others = list(self._others())
+        self.beyond = self.plan.after(self.lost)
+        if put_right := [name for name in self.changed if name not in self.lost]:
+            more = f" and {len(put_right) - 3} more" if len(put_right) > 3 else ""
+            self.notes.append(f"marked with the exercise's own {', '.join(put_right[:3])}{more}, not as changed")
 
     @cached_property
     def _lacks(self) -> bool:
         return any(empty.any() for empty in self.empty.values())
 
+    def _changed(self) -> list[str]:
+        """Places that were not left blank and do not hold what was handed out, also knobs that were turned."""
+        wrong = {fault.place for fault in self.faults if fault.kind not in _STANDS} - {"prompt.text"}
+        found = self.handed_in.values
+        for name, begun in self.begun.items():
+            if any(turned(a, b) for a, b in zip(found[name].ravel().tolist(), begun.ravel().tolist(), strict=True)):
+                wrong.add(name)
+        return [name for name in self.plan if name in wrong and name not in self.empty]
+
+    def _astray(self, name: str) -> bool:
+        """Whether a place's name leads into another place, so that none of both can be put right."""
+        there, planned = self._boxes[name], self.handed_in.blueprint.layout.ranges
+        if there is None or there == planned[name]:
+            return False
+        into = (n for n, box in self._boxes.items() if box and n != name and _meet(box, there))
+        return any(not _meet(planned[n], planned[name]) for n in into)
+
+    @cached_property
+    def _boxes(self) -> dict[str, Range | None]:
+        """Where the names of all places lead."""
+        return {name: named(self.handed_in.book, box) for name, box in self.handed_in.blueprint.layout.ranges.items()}
+
     # ---- the same workbook with other inputs
 
-    def _second(self) -> Found | None:
-        """The workbook computed with other inputs; None where there are none."""
-        given = _others(self.handed_in, self.weights, self.terms.prompts)
-        if not given:
+    def _others(self) -> Iterator[Found]:
+        """The workbook computed with other inputs of ours, and with each prompt of the teacher's that fits."""
+        for inputs in self._ours():
+            wanted = self._run(inputs)
+            for name, telling in self.telling.items():
+                telling |= wanted[name] != self.wanted[name]
+        live = self.handed_in.blueprint.card.live
+        given = [typed_prompt(text) for text in self._prompts] if live else [self._numbers]
+        if not any(given):
             self.notes.append("no other prompt fits, so formulas were tried with this one alone")
-            return None
-        data = {name: self.handed_in.values[name] for name, expr in self.plan.items() if expr.op == "data"}
-        wanted = run(self.plan, given, self.weights, data)
-        with suppress(WorkbookError):  # a cell that is to hold another input was removed
-            return self._computed(given, wanted)
-        self.notes.append("other inputs cannot be typed into it, so formulas were tried with these alone")
-        return None
+        for inputs in filter(None, given):
+            try:
+                wanted = self._run(inputs)
+                yield self._computed(inputs, wanted)
+            except WorkbookError:  # a cell that is to hold another input was removed
+                self.notes.append("other inputs cannot be typed into it, so formulas were tried with these alone")
+                return
+            for name, tried in self.tried.items():
+                tried |= wanted[name] != self.wanted[name]
 
-    def _computed(self, given: Env, wanted: Env) -> Found:
-        """The workbook with `given` typed in, and with what is `wanted` in the cells that the student left empty."""
-        typed: dict[str, dict[tuple[int, int], Value]] = {}
+    @cached_property
+    def _numbers(self) -> Given:
+        return other_numbers(self.handed_in.blueprint, self.wanted)
+
+    @cached_property
+    def _prompts(self) -> list[str]:
+        """Ours, that tells most, then the teacher's."""
+        prompts = Prompts(self.handed_in.blueprint, self.weights, str(self.wanted["prompt.text"][0, 0]))
+        fitting = [text for text in self.terms.prompts if prompts.ids(text)]
+        self.notes += [f"the prompt {shown(text)} does not fit" for text in self.terms.prompts if text not in fitting]
+        return list(dict.fromkeys(text for text in (prompts.best(), *fitting) if text is not None))
+
+    def _ours(self) -> Iterator[Given]:
+        """Inputs that say which cells tell anything: the same whatever prompt the teacher chose."""
+        if self._numbers:
+            yield self._numbers
+        if self.handed_in.blueprint.card.live:
+            yield from (typed_prompt(text) for text in self._prompts if text not in self.terms.prompts)
+
+    def _run(self, given: Given) -> Env:
+        data = {name: self.wanted[name] for name, expr in self.plan.items() if expr.op == "data" and name not in given}
+        return run(self.plan, given, self.weights, data)
+
+    def _computed(self, given: Given, wanted: Env) -> Found:
+        """The workbook with `given` typed in, and with what is `wanted` in cells left empty and places changed."""
+        with suppress(WorkbookError):
+            if mended := [name for name in self.changed if name not in self.lost]:
+                found = self._edited(given, wanted, mended)
+                self.lost |= {name for name in self.changed if not _close(found.values[name], wanted[name]).all()}
+                return found
+        self.lost |= set(self.changed)
+        return self._edited(given, wanted, ())
+
+    def _edited(self, given: Given, wanted: Env, changed: Iterable[str]) -> Found:
+        typed: dict[str, dict[At, Value]] = {}
+        for name in changed:
+            self._type(typed, name, wanted[name], self._to_type(name, wanted[name]))
         for name, values in given.items():
             self._type(typed, name, values, np.ones(values.shape, bool))
         for name, empty in self.empty.items():
             self._type(typed, name, wanted[name], empty)
         with tempfile.TemporaryDirectory(prefix="sheetgpt-") as folder:
             copy = Path(folder, "book.xlsx")
-            edit(self.path, copy, typed, {})
+            edit(self.path, copy, typed, {}, over=True)
             card = self.handed_in.blueprint.card
             return find(copy, self.terms.engine, self.terms.model or card.model, card=card)
 
-    def _type(
-        self, typed: dict[str, dict[tuple[int, int], Value]], name: str, values: NDArray[Any], where: Mask
-    ) -> None:
+    def _to_type(self, name: str, wanted: NDArray[Any]) -> Mask:
+        """Cells of a changed place to put right: all, or of weights, which may be many, those that are wrong."""
+        if self.plan.roles[name] is not Role.PARAMETER:
+            return np.ones(wanted.shape, bool)
+        formulas = covered(self.handed_in, name, formulas_of(self.handed_in, name))
+        return np.asarray(formulas | (self.handed_in.values[name] != wanted))
+
+    def _type(self, typed: dict[str, dict[At, Value]], name: str, values: NDArray[Any], where: Mask) -> None:
         planned = self.handed_in.blueprint.layout.ranges[name]
         box = named(self.handed_in.book, planned) or planned
         for r, c in np.argwhere(where).tolist():
@@ -176,74 +260,134 @@ class _Marker:
     def mark(self, name: str) -> Mark:
         """What became of a place."""
         empty, found = self.empty[name], self.first.values[name]
-        formulas = list(_formulas(self.handed_in, name))
-        computed = _covered(self.handed_in, name, [f for f in formulas if _reads(f.text)])
+        formulas = list(formulas_of(self.handed_in, name))
+        computed = covered(self.handed_in, name, [f for f in formulas if depends(f.text)])
         own, known = self._own(self.first, name)
-        values = own & ~empty
+        values, telling = own & ~empty, self._telling(name)
         steady = values & (self._steady(name) | ~computed)
         right = steady & (computed | self.terms.accept_values)
-        status = _status(empty, values, computed, steady, right & self._telling(name), failed(found), known)
+        if (values & ~steady).any():  # numbers hidden in formulas: then what was not tried is no merit
+            right &= self.tried[name]
+        right |= values & _hides(self.plan, name, found, self.wanted[name])
+        status = _status(empty, values, computed & telling, steady, right & telling, failed(found), known)
         if right.all():
-            status = Status.RIGHT
-        if status in FULL:
-            total = gaps(found, self.wanted[name]) <= TOTAL_TOLERANCE
+            total = _close(found, self.wanted[name]) | _hides(self.plan, name, found, self.wanted[name])
             status = Status.RIGHT if total.all() else Status.BY_OWN_INPUTS
-        of = worth(name, self.terms.points)
-        telling = self._telling(name) | (~right & ~empty)
-        share = 1.0 if status in FULL else float(right[telling].mean()) if status is Status.PARTLY else 0.0
-        notes = [*self._why(name, status, values & ~empty, found), *_odd(formulas)]
-        return Mark(name, status, int(right[telling].sum()), int(telling.sum()), of * share, of, "; ".join(notes))
+        of, counted = worth(name, self.terms.points), telling | ~right
+        share = 1.0 if status in FULL else float(right[counted].mean()) if status is Status.PARTLY else 0.0
+        notes = [*self._why(name, status, ~values & ~empty, known), *odd(formulas)]
+        if share and name in self.beyond:
+            status, share = Status.NOT_JUDGED, 0.0
+            notes = [f"it follows from {', '.join(sorted(self.lost)[:3])}, changed and not to be put right", *notes]
+        return Mark(name, status, int(right[counted].sum()), int(counted.sum()), of * share, of, "; ".join(notes))
 
     def _own(self, book: Found, name: str) -> tuple[Mask, Mask]:
         """Which cells are right on the workbook's own inputs, and of which that can be told."""
         own, found = attempt(self.plan, name, book.values), book.values[name]
         unknown = np.array([v is None or v != v for v in own.ravel()], dtype=bool).reshape(own.shape)
-        return (gaps(found, own) <= TOTAL_TOLERANCE) & ~unknown & ~failed(found), ~unknown
+        right = _close(found, own) | _hides(self.plan, name, found, own)
+        return right & ~unknown & ~failed(found), ~unknown
 
     def _steady(self, name: str) -> Mask:
         """Which cells are right with other inputs, too, or cannot be told to be wrong."""
-        if self.second is None:
-            return np.ones(self.plan[name].shape, bool)
-        own, known = self._own(self.second, name)
-        return own | ~known
+        steady = np.ones(self.plan[name].shape, bool)
+        for book in self.others:
+            own, known = self._own(book, name)
+            steady &= own | ~known
+        return steady
 
     def _telling(self, name: str) -> Mask:
-        """The cells that tell a right formula from a wrong one: not those that hide what comes later, nor padding."""
-        if self.second is not None:
-            differ = attempt(self.plan, name, self.first.values) != attempt(self.plan, name, self.second.values)
-            if differ.any():
-                return np.asarray(differ, dtype=bool)
-        return np.ones(self.plan[name].shape, bool)
+        """The cells that tell a right formula from a wrong one: not those that hold the same whatever is typed."""
+        telling = self.telling[name]
+        return telling if telling.any() else np.ones(telling.shape, bool)
 
-    def _why(self, name: str, status: Status, values: Mask, found: NDArray[Any]) -> Iterator[str]:
-        """The first cell that is not right on its own inputs, and what may have gone wrong."""
-        wrong = np.argwhere(~values & ~self.empty[name]).tolist()
-        if not wrong or status in FULL:
+    # ---- why
+
+    def _why(self, name: str, status: Status, wrong: Mask, known: Mask) -> Iterator[str]:
+        """What is blank, the first cell that is not right on its own inputs, and what may have gone wrong."""
+        if status in FULL or status is Status.BLANK:
             return
-        own = attempt(self.plan, name, self.first.values)
-        r, c = wrong[0]
+        if blank := int(self.empty[name].sum()):
+            yield f"{blank:,} {'cell is' if blank == 1 else 'cells are'} blank"
+        if (wrong & ~known).any() and not (wrong & known).any():
+            yield self._came_in(name)
+        for r, c in np.argwhere(wrong & known).tolist()[:1]:
+            yield from self._of_cell(name, (r, c))
+
+    def _of_cell(self, name: str, at: At) -> Iterator[str]:
+        """What a wrong cell shows, what it should, and why that may be."""
         box = named(self.handed_in.book, self.handed_in.blueprint.layout.ranges[name])
         if box is None:
             yield f"the name {name} leads elsewhere"
             return
-        stands = _raw(self.first, box.tab, (box.row + r, box.col + c))
-        yield f"{box.tab}!{a1(box.row + r, box.col + c)} is {shown(stands)}, not {shown(_plain(own[r, c]))}"
-        if cause := self.causes.get(name):
+        cell = box.row + at[0], box.col + at[1]
+        stands = _raw(self.first, box.tab, cell)
+        own = attempt(self.plan, name, self.first.values)[at]
+        yield f"{box.tab}!{a1(*cell)} is {shown(stands)}, not {shown(_plain(own))}"
+        if cause := self._causes.get(name):
             yield cause
         if isinstance(stands, CellError) and stands in ("#NAME?", "#N/IMPL!", "#ERROR!"):
-            yield f"perhaps a function that {self.terms.engine} lacks: try another --engine"
+            text = formula_at(formulas_of(self.handed_in, name), cell)
+            if names := unknown_names(self.handed_in.book, box.tab, text):
+                yield f"no such name in the workbook: {', '.join(names)[:80]}"
+            elif functions := unsure_functions(text):
+                yield f"perhaps {', '.join(functions)[:80]}, if {self.terms.engine} lacks it: try another --engine"
+
+    @cached_property
+    def _causes(self) -> Mapping[str, str]:
+        """Likely causes by place, from the workbook that is marked."""
+        same = self.first is self.handed_in
+        faults = self.faults if same else examine(self.first, self.terms.engine).faults
+        return {fault.place: fault.cause for fault in reversed(faults) if fault.kind is FaultKind.VALUE}
+
+    def _came_in(self, name: str) -> str:
+        """Which input of a place shows no value that it could be judged by, and where that began."""
+        trail = [name]
+        while failing := [i for i in self.plan.inputs(trail[-1]) if self._fails(i)]:
+            trail.append(failing[0])
+        if len(trail) == 1:
+            return "its inputs make no sense"
+        box = named(self.handed_in.book, self.handed_in.blueprint.layout.ranges[trail[-1]])
+        began = f", where it began at {trail[-1]}" if len(trail) > 2 else ""
+        if box is None:
+            return f"an error came in with {trail[1]}{began}"
+        r, c = np.argwhere(failed(self.first.values[trail[-1]])).tolist()[0]
+        cell = box.row + r, box.col + c
+        told = f"{box.tab}!{a1(*cell)} is {shown(_raw(self.first, box.tab, cell))}"
+        return f"an error came in with {trail[1]}{began}: {told}"
+
+    def _fails(self, name: str) -> bool:
+        return name not in self.first.same and bool(failed(self.first.values[name]).any())
+
+
+def _meet(a: Range, b: Range) -> bool:
+    return a.tab == b.tab and overlap(a.area, b.area) is not None
+
+
+def _close(found: NDArray[Any], wanted: NDArray[Any]) -> Mask:
+    return np.asarray(gaps(found, wanted) <= TOTAL_TOLERANCE)
+
+
+def _hides(plan: Plan, name: str, found: NDArray[Any], wanted: NDArray[Any]) -> Mask:
+    """Masked scores that hide as they should: whatever their number, softmax makes exactly 0 of it."""
+    masked = np.zeros(wanted.shape, bool) if name in plan.text else wanted == MASKED
+    if not masked.any():
+        return masked
+    with np.errstate(all="ignore"):
+        most = np.where(masked, -np.inf, wanted).max(axis=1, keepdims=True)
+        return np.asarray(masked & np.isfinite(found) & (np.exp(found - most) == 0))
 
 
 def _status(empty: Mask, values: Mask, computed: Mask, steady: Mask, right: Mask, errors: Mask, known: Mask) -> Status:
     """What became of a place that is not right as a whole, from what became of its cells."""
     if empty.all():
         return Status.BLANK
-    if values.all():
-        if not computed.any():
-            return Status.CONSTANT
-        return Status.PARTLY if steady.all() else Status.THIS_PROMPT
+    if values.all() and computed.any() and not steady.all():
+        return Status.THIS_PROMPT
     if right.any():
         return Status.PARTLY
+    if values[~empty].all():  # and yet none of it counts
+        return Status.THIS_PROMPT if computed.any() else Status.CONSTANT
     if not known[~empty].any():
         return Status.NOT_JUDGED
     return Status.ERROR if errors[~empty].all() else Status.WRONG
@@ -253,83 +397,6 @@ def _plain(value: Any) -> object:
     return float(value) if isinstance(value, (np.floating, float)) else value
 
 
-def _raw(found: Found, tab: str, at: tuple[int, int]) -> Value:
+def _raw(found: Found, tab: str, at: At) -> Value:
     computed = found.computed.get(tab)
     return computed[at] if computed and at in computed else found.book.sheets[tab].values.get(at)
-
-
-# ---- formulas of a student -------------------------------------------------------------------------------
-
-
-def _formulas(found: Found, name: str) -> Iterator[Formula]:
-    """Formulas that compute a cell of a place; each with its area, also an ordinary one."""
-    box = named(found.book, found.blueprint.layout.ranges[name])
-    for at, formula in found.book.sheets[box.tab].formulas.items() if box else ():
-        area = formula.area or at + at
-        if box and overlap(area, box.area):
-            yield Formula(formula.text, area)
-
-
-def _covered(found: Found, name: str, formulas: Iterable[Formula]) -> Mask:
-    """The cells of a place that some formulas compute."""
-    box = named(found.book, found.blueprint.layout.ranges[name])
-    covered = np.zeros(found.blueprint.plan[name].shape, bool)
-    for formula in formulas if box else ():
-        both = formula.area and box and overlap(formula.area, box.area)
-        if both and box:
-            covered[both[0] - box.row : both[2] - box.row + 1, both[1] - box.col : both[3] - box.col + 1] = True
-    return covered
-
-
-def _tokens(text: str) -> list[Token]:
-    try:
-        return list(FormulaTokenizer("=" + text).items)
-    except TokenizerError:
-        return []
-
-
-def _reads(text: str) -> bool:
-    """Whether a formula depends on anything: `=0.25` is a number in disguise."""
-    return any(t.subtype == Token.RANGE or t.type == Token.FUNC for t in _tokens(text))
-
-
-def _odd(formulas: Iterable[Formula]) -> Iterator[str]:
-    """What not every program computes, or not twice alike."""
-    tokens = [token for text in dict.fromkeys(f.text for f in formulas) for token in _tokens(text)]
-    called = {t.value[:-1].strip().upper() for t in tokens if t.type == Token.FUNC and t.subtype == Token.OPEN}
-    names = {name: name.removeprefix("_XLFN.").removeprefix("_XLWS.") for name in sorted(called)}
-    if volatile := [short for short in names.values() if short in _VOLATILE]:
-        yield f"volatile: {', '.join(volatile)[:80]}"
-    ours = {name.upper() for name in CLASSIC} | FORMULAE
-    if new := [short for name, short in names.items() if name not in ours and short not in _VOLATILE]:
-        yield f"not in every program: {', '.join(new)[:80]}"
-    if any(t.subtype == Token.RANGE and "[" in t.value for t in tokens):
-        yield "reads another file"
-
-
-# ---- other inputs ----------------------------------------------------------------------------------------
-
-
-def _others(found: Found, weights: Weights, prompts: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Given places with other values than the workbook's: another prompt, or other ids and numbers."""
-    if found.blueprint.card.live:
-        text = _other_prompt(found, weights, prompts)
-        return {} if text is None else {"prompt.text": np.array([[text]], dtype=object)}
-    plan, values = found.blueprint.plan, found.values
-    given = {name: -0.5 * values[name][::-1, ::-1] for name, role in plan.roles.items() if role is Role.UPSTREAM}
-    if "prompt.ids" in plan:
-        given["prompt.ids"] = (values["prompt.ids"] * 7 + 3) % weights.config.n_vocab
-        given["prompt.n"] = np.maximum(1.0, values["prompt.n"] - 1)
-    return {name: numbers for name, numbers in given.items() if np.isfinite(numbers).all()}
-
-
-def _other_prompt(found: Found, weights: Weights, prompts: Iterable[str]) -> str | None:
-    """The first other prompt that there is room for: of those given, of the words of this one, of any."""
-    tokenizer, card = weights.tokenizer(), found.blueprint.card
-    own = str(found.values["prompt.text"][0, 0])
-    words = own.split()
-    for text in [*prompts, " ".join(words[::-1]), own[::-1], " ".join(words[1:]), own[1:], *_GENERIC]:
-        with suppress(SheetGPTError):
-            if text and text != own and fitting(card, weights, tokenizer, text):
-                return text
-    return None
