@@ -254,4 +254,4 @@ def test_a_chart_tab_is_told(tiny_book: Built) -> None:
     book, names = read(tiny_book.path), names_of(tiny_book.blueprint)
     assert list(unplanned(book, tabs, names)) == []
     [told] = unplanned(replace(book, charts=("Picture",)), tabs, names)
-    assert told == "1 tabs that hold no cells but a chart or the like, the first Picture"
+    assert told == "1 tab without cells, for a chart or the like: Picture"
