@@ -119,6 +119,7 @@ def find(path: Path, engine: str, model: str | None, shared: Shared = ALONE, car
         blueprint = planned(file, card)
         weights = {tab.name for tab in blueprint.layout.tabs if tab.lesson in {"matrix", "vectors"}}
         areas = matrices_of(blueprint)
+        file.expect(2 * (blueprint.cells - blueprint.card.n_weights))
         book = file.book([tab for tab in file.outline.parts if tab not in weights], areas)
         _check_formulas(book, blueprint)
         computed: Values = shared.recalculate(engine, file) if engine != CACHED else {}

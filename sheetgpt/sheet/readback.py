@@ -43,12 +43,18 @@ class BookFile:
     def __init__(self, package: Package, outline: Outline, strings: list[str]) -> None:
         self.package, self.outline = package, outline
         self._strings, self._room = strings, package.limits.cells
+        self._formulas = self._room
+
+    def expect(self, formulas: int) -> None:
+        """Refuse a file as soon as it has more formulas than this, before all are read."""
+        self._formulas = min(self._formulas, formulas)
 
     def sheet(self, tab: str, matrices: Sequence[Area] = ()) -> Sheet:
         """One tab."""
         part = self.outline.parts[tab]
-        sheet = read_sheet(self.package, tab, part, self._strings, self._room, matrices)
+        sheet = read_sheet(self.package, tab, part, self._strings, self._room, matrices, self._formulas)
         self._room -= len(sheet.values.single)
+        self._formulas -= len(sheet.formulas)
         return sheet
 
     def book(self, tabs: Sequence[str], matrices: Matrices) -> Book:

@@ -55,9 +55,13 @@ def read_sheet(
     strings: list[str],
     room: int = LIMITS.cells,
     matrices: Sequence[Area] = (),
+    formulas: int = LIMITS.cells,
 ) -> Sheet:
-    """One sheet in one pass; at most `room` cells beside those of `matrices`, which become arrays where they can."""
-    reader = _Cells(tab, strings, room, package.limits.text)
+    """One sheet in one pass; at most `room` cells beside those of `matrices`, which become arrays where they can.
+
+    At most so many `formulas`.
+    """
+    reader = _Cells(tab, strings, room, package.limits.text, formulas)
     length = package.entry(part).file_size  # a lie is found out while inflating
     runs = Runs([area for area in matrices if size(area) * LEAST_CELL < length])
     for _ in package.parse(part, parser_for(reader), partial(_sifted, reader, runs) if runs else None):
@@ -168,12 +172,12 @@ class _Cells:
     `start` and `end` run five times per cell: they are written for speed, the rest for the eye.
     """
 
-    def __init__(self, tab: str, strings: list[str], room: int, longest: int) -> None:
+    def __init__(self, tab: str, strings: list[str], room: int, longest: int, most: int) -> None:
         self.values: dict[tuple[int, int], Value] = {}
         self.formulas: dict[tuple[int, int], Formula] = {}
         self.text: list[str] = []
         self.cursor = Cursor()
-        self.tab, self.strings, self.room, self.longest = tab, strings, room, longest
+        self.tab, self.strings, self.room, self.longest, self.most = tab, strings, room, longest, most
         self.tags: dict[str, str] = {}  # full name -> tag, for the elements that matter
         self.skip = 0  # how deep inside a foreign element
         self.inside = False  # between <sheetData> and its end
@@ -335,6 +339,8 @@ class _Cells:
         elif kind != "normal":
             raise ValueError(f"the cell {self.cursor.address} has a formula of the kind {kind[:20]!r}")
         self.formulas[key] = Formula(text, area)
+        if len(self.formulas) > self.most:
+            raise ValueError(f"more than {self.most:,} formulas are left to read")
 
     def _share(self, text: str, group: str) -> str:
         """A shared formula: the first cell says it, the followers move its references."""
