@@ -11,6 +11,7 @@ from openpyxl.utils import FORMULAE
 
 from sheetgpt.check.formula import reads, tokens
 from sheetgpt.check.found import Found, named
+from sheetgpt.check.lint import VOLATILE
 from sheetgpt.sheet.a1 import is_cell
 from sheetgpt.sheet.book import Book, Formula
 from sheetgpt.sheet.classic import CLASSIC
@@ -18,7 +19,6 @@ from sheetgpt.sheet.grid import At, overlap
 
 Mask = NDArray[np.bool_]
 
-_VOLATILE = frozenset(["CELL", "INDIRECT", "INFO", "NOW", "OFFSET", "RAND", "RANDBETWEEN", "RANDARRAY", "TODAY"])
 _NAMES_OWN = frozenset(["LET", "LAMBDA"])  # functions whose arguments may be names of their own
 _CLASSIC = frozenset(name.upper() for name in CLASSIC)
 
@@ -66,9 +66,9 @@ def odd(formulas: Iterable[Formula]) -> Iterator[str]:
     """What not every program computes, or not twice alike."""
     texts = list(dict.fromkeys(f.text for f in formulas))
     names = {name: _short(name) for name in sorted(set().union(*map(_called, texts)))}
-    if volatile := [short for short in names.values() if short in _VOLATILE]:
+    if volatile := [short for short in names.values() if short in VOLATILE]:
         yield f"volatile: {', '.join(volatile)[:80]}"
-    if new := [short for name, short in names.items() if name not in _CLASSIC | FORMULAE and short not in _VOLATILE]:
+    if new := [short for name, short in names.items() if name not in _CLASSIC | FORMULAE and short not in VOLATILE]:
         yield f"not in every program: {', '.join(new)[:80]}"
     if any(reads(token) and "[" in token.value for text in texts for token in tokens(text)):
         yield "reads another file"
