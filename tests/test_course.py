@@ -73,7 +73,10 @@ def test_it_is_small_and_holds_nothing_volatile(course: Written) -> None:
 
 @pytest.mark.parametrize(
     "demo",
-    [pytest.param(d, id=d.name, marks=[pytest.mark.slow] * (d.name in {"prompts", "analogies"})) for d in DEMOS],
+    [
+        pytest.param(d, id=d.name, marks=[pytest.mark.slow] * (d.name in {"prompts", "analogies", "cosine"}))
+        for d in DEMOS
+    ],
 )
 def test_a_wrong_formula_is_caught_where_it_is(demo: Demo, tmp_path: Path) -> None:
     """The first formula of some places is changed, and the place is named; of a book of this lesson alone."""
@@ -277,6 +280,7 @@ def test_an_exercise_is_right_wrong_or_not_done(last: str | None, code: int, tmp
     assert verify_course(path).exit_code == code
 
 
+@pytest.mark.slow
 def test_the_exercise_of_the_whole_course_has_no_fault_while_nobody_touched_it(tmp_path: Path) -> None:
     """What formulas make of empty cells is not what numpy makes of them, and nobody's fault."""
     path = tmp_path / "exercise.xlsx"

@@ -120,6 +120,7 @@ def test_tokens_and_characters_of_which_only_some_are_looked_at(fable: Weights, 
     compare(fable, tmp_path / "book.xlsx", Room(tokens=40, characters=3000, word_bytes=9), Stages(), False)
 
 
+@pytest.mark.slow
 @needs_gpt2
 def test_matrices_of_which_only_some_rows_are_looked_at(tmp_path: Path) -> None:
     """GPT-2's vocabulary; the blocks' weights differ in length, so that looking at one block alone would be wrong."""

@@ -298,7 +298,9 @@ def test_partly_error_and_not_judged(exercise: Built, terms: Terms, tmp_path: Pa
     assert found["h0.ln_1.var"].status is Status.RIGHT
 
 
-@pytest.mark.parametrize("prompts", [(), ("the cat sit",), ("a", "the cat sat on")])
+@pytest.mark.parametrize(
+    "prompts", [(), pytest.param(("the cat sit",), marks=pytest.mark.slow), ("a", "the cat sat on")]
+)
 def test_a_blank_cell_counts_whatever_the_prompt(
     prompts: tuple[str, ...], exercise: Built, terms: Terms, tmp_path: Path
 ) -> None:

@@ -89,7 +89,7 @@ def compact(fable: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(fable, "Mike is quick", path, FIXED, form=CORE, compact=True).path
 
 
-@pytest.mark.parametrize("engine", ["libreoffice", "formulas"])
+@pytest.mark.parametrize("engine", ["libreoffice", pytest.param("formulas", marks=pytest.mark.slow)])
 def test_a_compact_workbook(engine: str, compact: Path) -> None:
     if ENGINES[engine].version() is None:
         pytest.skip(f"{engine} is not installed: {ENGINES[engine].hint()}")

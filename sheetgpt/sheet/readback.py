@@ -43,7 +43,7 @@ class BookFile:
     def __init__(self, package: Package, outline: Outline, strings: list[str]) -> None:
         self.package, self.outline = package, outline
         self._strings, self._room = strings, package.limits.cells
-        self._formulas = self._room
+        self._formulas = LIMITS.cells
 
     def expect(self, formulas: int) -> None:
         """Refuse a file as soon as it has more formulas than this, before all are read."""
