@@ -141,7 +141,7 @@ def test_what_is_read_is_in_proportion_to_the_file(tmp_path: Path) -> None:
     path = rebuilt(tmp_path / "book.xlsx", {SHEET: b"<worksheet>" + b" " * (20 << 20)})
     refused(path, "inflates to more than")
     refused(path, "not a worksheet", Limits(free=21 << 20))
-    assert Limits().of(10_000_000).cells == 11_000_000
+    assert Limits().of(10_000_000).cells == 10_500_000
     assert Limits().of(2 << 30) == Limits()
 
 

@@ -122,6 +122,8 @@ def find(path: Path, engine: str, model: str | None, shared: Shared = ALONE, car
         file.expect(2 * (blueprint.cells - blueprint.card.n_weights))
         book = file.book([tab for tab in file.outline.parts if tab not in weights], areas)
         _check_formulas(book, blueprint)
+        for tab in weights & file.outline.parts.keys():
+            file.look_over(tab)
         computed: Values = shared.recalculate(engine, file) if engine != CACHED else {}
         source = Source.find(blueprint.card, model)
         same: set[str] = set()

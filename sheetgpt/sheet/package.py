@@ -44,7 +44,7 @@ class Limits:
     whole: int = 32 << 20  # what is held in memory while a part is parsed: a tag, a cell
     tree: int = 4 << 20  # a part that becomes a tree, the workbook or relationships: it takes 30 times as much memory
     cells: int = 20_000_000  # of which a file has no more than bytes, beside those that are always `free_cells`
-    free_cells: int = 1_000_000
+    free_cells: int = 500_000
     text: int = 1 << 20  # characters of one cell, formula or shared string
     texts: int = 1 << 28  # characters of all shared strings together
 
