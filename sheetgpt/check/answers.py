@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 from openpyxl.formula.tokenizer import Token
-from openpyxl.utils import FORMULAE
 
 from sheetgpt.check.formula import reads, tokens
 from sheetgpt.check.found import Found, named
-from sheetgpt.check.lint import VOLATILE
+from sheetgpt.check.lint import KNOWN, VOLATILE
 from sheetgpt.sheet.a1 import is_cell
 from sheetgpt.sheet.book import Book, Formula
-from sheetgpt.sheet.classic import CLASSIC
+from sheetgpt.sheet.classic import CLASSIC, plain_name
 from sheetgpt.sheet.grid import At, overlap
 
 Mask = NDArray[np.bool_]
@@ -58,17 +57,13 @@ def _called(text: str) -> set[str]:
     return {t.value[:-1].strip().upper() for t in tokens(text) if t.type == Token.FUNC and t.subtype == Token.OPEN}
 
 
-def _short(function: str) -> str:
-    return function.removeprefix("_XLFN.").removeprefix("_XLWS.")
-
-
 def odd(formulas: Iterable[Formula]) -> Iterator[str]:
     """What not every program computes, or not twice alike."""
     texts = list(dict.fromkeys(f.text for f in formulas))
-    names = {name: _short(name) for name in sorted(set().union(*map(_called, texts)))}
+    names = {name: plain_name(name) for name in sorted(set().union(*map(_called, texts)))}
     if volatile := [short for short in names.values() if short in VOLATILE]:
         yield f"volatile: {', '.join(volatile)[:80]}"
-    if new := [short for name, short in names.items() if name not in _CLASSIC | FORMULAE and short not in VOLATILE]:
+    if new := [short for name, short in names.items() if name not in KNOWN and short not in VOLATILE]:
         yield f"not in every program: {', '.join(new)[:80]}"
     if any(reads(token) and "[" in token.value for text in texts for token in tokens(text)):
         yield "reads another file"
@@ -76,12 +71,12 @@ def odd(formulas: Iterable[Formula]) -> Iterator[str]:
 
 def unsure_functions(text: str) -> list[str]:
     """Functions that an engine may lack: those that no formula of ours calls."""
-    return sorted(_short(name) for name in _called(text) - _CLASSIC)
+    return sorted(plain_name(name) for name in _called(text) - _CLASSIC)
 
 
 def unknown_names(book: Book, tab: str, text: str) -> list[str]:
     """Names in a formula of a tab that the workbook does not define."""
-    if _NAMES_OWN.intersection(map(_short, _called(text))):
+    if _NAMES_OWN.intersection(map(plain_name, _called(text))):
         return []
     known = {name.casefold() for name in book.names} | {n.casefold() for there, n in book.local_names if there == tab}
     said = [t.value for t in tokens(text) if reads(t) and not set(t.value) & set("[!")]

@@ -30,7 +30,7 @@ from sheetgpt.check.answers import (
     unsure_functions,
 )
 from sheetgpt.check.evaluate import Env, Layers, attempt, run
-from sheetgpt.check.faults import Fault, FaultKind, shown
+from sheetgpt.check.faults import Fault, FaultKind, many, shown
 from sheetgpt.check.found import Found, blank_cells, find, named
 from sheetgpt.check.gaps import TOTAL_TOLERANCE, failed, gaps
 from sheetgpt.check.inputs import starts, turned
@@ -109,7 +109,7 @@ def _is_change(fault: Fault, blank: Iterable[str]) -> bool:
 
 def _told(fault: Fault) -> str:
     where = f"{fault.tab}!{fault.cell}" if fault.cell else fault.tab
-    more = f" and {fault.more:,} more cells" if fault.more else ""
+    more = f" and {many(fault.more, 'more cell')}" if fault.more else ""
     return f"{fault.kind}{f' at {fault.place}' if fault.place else ''} ({where}{more}): {fault.found[:80]}"
 
 

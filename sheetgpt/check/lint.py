@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from openpyxl.utils import FORMULAE
 
 from sheetgpt.check.faults import Fault, FaultKind, many
 from sheetgpt.check.inspect import inspect_settings
+from sheetgpt.check.places import Places
 from sheetgpt.check.reports.words import further
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.a1 import parse_ref
 from sheetgpt.sheet.book import AUTOMATIC, Book, Sheet
-from sheetgpt.sheet.classic import CLASSIC, calls_of
+from sheetgpt.sheet.cells import Sheet as Page
+from sheetgpt.sheet.classic import CLASSIC, calls_of, plain_name
+from sheetgpt.sheet.grid import overlap
+from sheetgpt.sheet.layout import Range
 
 VOLATILE = frozenset({"CELL", "INDIRECT", "INFO", "NOW", "OFFSET", "RAND", "RANDARRAY", "RANDBETWEEN", "TODAY"})
 _REACHING = frozenset(
     {"CALL", "DDE", "GOOGLEFINANCE", "IMAGE", "IMPORTDATA", "IMPORTFEED", "IMPORTHTML", "IMPORTRANGE", "IMPORTXML"}
     | {"REGISTER.ID", "RTD", "SQL.REQUEST", "STOCKHISTORY", "WEBSERVICE"}
 )
-_KNOWN = frozenset(name.upper() for name in (*CLASSIC, *FORMULAE)) | VOLATILE
+KNOWN = frozenset(name.upper() for name in (*CLASSIC, *FORMULAE)) | VOLATILE  # to every spreadsheet program
 _EXTERNAL = re.compile(r"\[[^\]]*\][^!\[\]]*!")
 _MOVES = "an absolute reference: without $ it moves with the cell that uses it"
 _SHOWN = 200  # characters of a formula
@@ -36,14 +41,24 @@ def lint(book: Book) -> list[Fault]:
     return found + [fault for sheet in book.sheets.values() for fault in _formulas(sheet)]
 
 
-def unplanned_lint(book: Book, sheets: Iterable[Sheet], planned: Collection[str]) -> Iterator[str]:
-    """The same of what no plan knows: names beside the `planned` ones, and tabs that hold strange formulas alone."""
-    known = {name.casefold() for name in planned}
+def unplanned_lint(book: Book, pages: Iterable[Page], places: Places, names: Collection[str]) -> Iterator[str]:
+    """The same of what no plan knows: names beside the planned `names`, formulas where no page has a cell."""
+    known, planned = {name.casefold() for name in names}, {page.tab.name: page for page in pages}
     found = [fault for fault in _names(book) if fault.place.casefold() not in known]
-    found += [fault for sheet in sheets for fault in _formulas(sheet)]
+    for tab, sheet in book.sheets.items():
+        found += _formulas(_strange(sheet, planned.get(tab), places.on(tab)))
     yield from map(remark, found[:_MOST])
     if len(found) > _MOST:
         yield f"{many(len(found) - _MOST, 'more remark')} of this sort on formulas and names"
+
+
+def _strange(found: Sheet, page: Page | None, boxes: Sequence[Range]) -> Sheet:
+    """The tab with only those formulas that begin where the plan has nothing."""
+    areas = [box.area for box in (*boxes, *(mass.box for mass in (page.masses if page else ())))]
+    known = {(cell.row, cell.col) for cell in page.cells} if page else set()
+    others = ((at, formula) for at, formula in found.formulas.items() if at not in known)
+    formulas = {at: formula for at, formula in others if not any(overlap(area, at + at) for area in areas)}
+    return replace(found, formulas=formulas)
 
 
 def remark(fault: Fault, tabs: int = 1) -> str:
@@ -101,12 +116,12 @@ def _formulas(sheet: Sheet) -> Iterator[Fault]:
 
 def _reasons(text: str) -> Iterator[str]:
     for call in sorted({name.upper() for name in calls_of(text)}):
-        bare = call.removeprefix("_XLFN.").removeprefix("_XLWS.")
+        bare = plain_name(call)
         if bare in _REACHING:
             yield f"no {bare}: it reaches outside the file"
         elif bare in VOLATILE:
             yield f"no {bare}: it is computed anew each time, whatever has changed"
-        elif call not in _KNOWN:
+        elif call not in KNOWN:
             yield f"no {bare}: not every spreadsheet program has it"
     if _EXTERNAL.search(text):
         yield "nothing from other files"

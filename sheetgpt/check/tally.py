@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from sheetgpt.sheet.a1 import cell as a1
 from sheetgpt.sheet.book import Sheet as Found
 from sheetgpt.sheet.cells import Sheet
-from sheetgpt.sheet.grid import Area, overlap
+from sheetgpt.sheet.grid import Area
 from sheetgpt.sheet.layout import Range
 
 
@@ -47,15 +46,6 @@ def tally(found: Found, sheet: Sheet | None, boxes: Sequence[Range]) -> Tally:
         int((computed.inside & planned.inside).sum()),
         a1(*stray) if stray else "",
     )
-
-
-def strange(found: Found, sheet: Sheet | None, boxes: Sequence[Range]) -> Found:
-    """The tab with only those formulas that begin where the plan has nothing."""
-    areas = [box.area for box in (*boxes, *(mass.box for mass in (sheet.masses if sheet else ())))]
-    known = {(cell.row, cell.col) for cell in sheet.cells} if sheet else set()
-    others = ((at, formula) for at, formula in found.formulas.items() if at not in known)
-    formulas = {at: formula for at, formula in others if not any(overlap(area, at + at) for area in areas)}
-    return replace(found, formulas=formulas)
 
 
 class _Mask:

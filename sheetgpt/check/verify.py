@@ -27,7 +27,7 @@ from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Knob, Report, Row
 from sheetgpt.check.shared import ALONE, Shared
 from sheetgpt.check.source import facts, told_of
-from sheetgpt.check.tally import strange, tally
+from sheetgpt.check.tally import tally
 from sheetgpt.engines import Values, get
 from sheetgpt.errors import EngineError, EngineMissingError
 from sheetgpt.models.weights import digest
@@ -391,8 +391,7 @@ class _Check:
         report.unchecked += self._left_blank()
         names = names_of(self.blueprint)
         report.unchecked += unplanned(self.book, tabs, names)
-        foreign = [strange(sheet, planned.get(tab), self.places.on(tab)) for tab, sheet in self.book.sheets.items()]
-        report.unchecked += unplanned_lint(self.book, foreign, names)
+        report.unchecked += unplanned_lint(self.book, self.sheets, self.places, names)
         if self.source.weights and self.source.weights.name != report.model:
             others = f"the weights are those of {self.source.weights.name!r}, the card names {report.model!r}"
             report.unchecked.append(others)

@@ -21,7 +21,6 @@ from sheetgpt.check.inspect import inspect_cells, inspect_names, inspect_setting
 from sheetgpt.check.lint import unplanned_lint
 from sheetgpt.check.places import Places
 from sheetgpt.check.result import CACHED, Report, Row
-from sheetgpt.check.tally import strange
 from sheetgpt.course.book import Course, Env
 from sheetgpt.course.card import FORMAT
 from sheetgpt.course.catalog import chosen
@@ -75,9 +74,8 @@ class _Check:
         self.book, self.course, self.computed, self.engine = book, course, computed, engine
         self.found = FoundValues(book, course, computed)
         self.cached = FoundValues(book, course, {})  # what the file remembers
-        self.open = course.plan.after(
-            name for name in course.blank if self._unfilled(name).any()
-        )  # not to be checked yet
+        left = [name for name in course.blank if self._unfilled(name).any()]
+        self.open = course.plan.after(left)  # not to be checked yet
         self.wanted: Env = course.evaluated(course.given() | self._knobs())
         self.pages, self.places = list(sheets(course, self.wanted)), Places(course)
 
@@ -182,10 +180,9 @@ class _Check:
     def _count(self, report: Report) -> None:
         report.cells_present = report.cells_checked = sum(row.cells for row in report.rows)
         tabs = [tab.name for tab in self.course.layout.tabs]
-        names, planned = names_of(self.course), {page.tab.name: page for page in self.pages}
+        names = names_of(self.course)
         report.unchecked = list(unplanned(self.book, tabs, names))
-        foreign = [strange(sheet, planned.get(tab), self.places.on(tab)) for tab, sheet in self.book.sheets.items()]
-        report.unchecked += unplanned_lint(self.book, foreign, names)
+        report.unchecked += unplanned_lint(self.book, self.pages, self.places, names)
         if self.engine == CACHED:
             report.unchecked.append("no engine ran: the values are those that the file remembers")
         if self.open:

@@ -46,6 +46,11 @@ def calls_of(text: str) -> set[str]:
     return set(_CALL.findall(_bare(text)))
 
 
+def plain_name(function: str) -> str:
+    """A function's name as a reader knows it, of one in capitals as the file has it."""
+    return function.removeprefix("_XLFN.").removeprefix("_XLWS.")
+
+
 def _bare(text: str) -> str:
     """A formula without its texts and quoted tabs."""
     return _QUOTED_TAB.sub("", _STRING.sub("", text))
