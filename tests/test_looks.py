@@ -216,6 +216,13 @@ def test_pages_are_legible(book: openpyxl.Workbook) -> None:
             assert ws.row_breaks.brk
 
 
+def test_no_page_cuts_a_line_of_words(book: openpyxl.Workbook) -> None:
+    for ws in book:
+        _, _, right, bottom = range_boundaries(ws.print_area.rpartition("!")[2].replace("$", ""))
+        merged = [area for area in ws.merged_cells.ranges if area.min_row <= bottom]
+        assert [area.coord for area in merged if area.max_col > right] == [], ws.title
+
+
 def size(ws: Worksheet) -> tuple[float, float]:
     """Pixels of the print area."""
     _, _, right, bottom = range_boundaries(ws.print_area.rpartition("!")[2].replace("$", ""))

@@ -85,7 +85,6 @@ LINE = {
     **dict.fromkeys((Style.WHAT, Style.WHY, Style.WORDS, Style.TRY), (118, 16.5)),
     Style.CODE: (104, 13.0),
 }
-_PROSE_STYLES = frozenset({Style.WHAT, Style.WHY, Style.WORDS, Style.TRY})
 _LABELS = 18  # characters in column A
 _USUAL = 8.43  # characters in a column that nothing is said about
 _MAP: list[tuple[int, int, float]] = [
@@ -177,6 +176,7 @@ def spread(sheet: Sheet, cell: Cell) -> tuple[int, float]:
 def _spread(lesson: str, col: int, style: Style, text: str) -> tuple[int, float]:
     widths = _widths(lesson)[col:]
     columns = next(n for n in range(1, len(widths)) if sum(widths[:n]) >= _PROSE)
+    columns = min(columns, _WHOLE.get(lesson, len(widths) + col) - col + 1)  # not beyond the page
     most, height = LINE[style]
     room = int(most * sum(widths[:columns]) / _PROSE)
     lines = sum(max(1, len(wrap(part, room))) for part in text.split("\n"))
@@ -258,10 +258,10 @@ def _breaks(sheet: Sheet, last: int, room: float) -> tuple[int, ...]:
 
 
 def _columns(sheet: Sheet, width: float) -> int:
-    """The last column of those that a width in pixels has room for, and that charts and the words of the head reach."""
+    """The last column of those that a width in pixels has room for, and that charts and lines of words reach."""
     col, used = 0, 0.0
     charts = (sum(islice(_pixels(sheet), chart.col)) + chart.size[0] + 64 for chart in sheet.charts)
-    ends = (spread(sheet, cell)[0] for cell in sheet.cells if cell.style in _PROSE_STYLES)
+    ends = (spread(sheet, cell)[0] for cell in sheet.cells if cell.style in LINE)
     words = sum(islice(_pixels(sheet), max(ends, default=0) + 1))
     width = max([width, words, *charts])
     for pixels in _pixels(sheet):
